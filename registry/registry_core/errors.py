@@ -3,20 +3,19 @@
     RegistryError
     ├── Invalid            what was given does not make sense          HTTP 400/422   exit 2
     │   ├── InvalidName, InvalidRevision, InvalidPath, InvalidDigest
-    │   ├── InvalidCard, InvalidRecipe, InvalidReadme
     │   ├── InvalidWhere
-    │   └── InvalidWeights
+    │   └── InvalidCard, InvalidRecipe, InvalidReadme, InvalidWeights           exit 1
     ├── NotFound           there is no such thing, or it is hidden     HTTP 404       exit 3
     │   └── RepoNotFound, RevisionNotFound, EntryNotFound, AccountNotFound
     ├── NotAllowed         it is there and you may not                 HTTP 401/403   exit 4
     │   └── Unauthenticated, Forbidden
     ├── Refused            understood, and declined                    HTTP 4xx       exit 1
-    │   └── AlreadyExists, StaleParent, DigestDiffers, MeasurementFailed
+    │   └── AlreadyExists, StaleParent, DigestDiffers, ContentDiffers, MeasurementFailed, Unsupported
     └── Unavailable        the server, its storage or the network      HTTP 5xx       exit 5
         └── StorageFull, RemoteFailed
 
-Each class has a short `code` that travels over the wire. The message says what happened to what; `hint` says what to do
-next. `faults` lists every single fault where several can be named at once.
+Each class has a short `code` that travels over the wire. The message says what happened to what; `hint` says
+what to do next. `faults` lists every single fault where several can be named at once.
 """
 
 from __future__ import annotations
@@ -120,8 +119,10 @@ class EntryNotFound(NotFound):
 
     code = "entry_not_found"
 
-    def __init__(self, message: str, *, hint: str = "", commit_id: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, hint: str = "", faults: Sequence[str] = (), commit_id: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, faults=faults)
         self.commit_id = commit_id
 
 
@@ -169,10 +170,22 @@ class DigestDiffers(Refused):
     code = "digest_differs"
 
 
+class ContentDiffers(Refused):
+    """A file was accepted on its uploader's word, and its bytes turned out to be others."""
+
+    code = "content_differs"
+
+
 class MeasurementFailed(Refused):
     """A measuring tool gave nothing that could be trusted. The number is absent, never zero."""
 
     code = "measurement_failed"
+
+
+class Unsupported(Refused):
+    """A part of a foreign protocol that this server does not speak."""
+
+    code = "unsupported"
 
 
 class Unavailable(RegistryError):

@@ -1,7 +1,7 @@
 """Names of things, as types that check themselves at the door.
 
-Each type is a `str` (so it prints, sorts, hashes and travels as one) whose constructor raises when the text is not a
-valid name; whoever holds one may trust it.
+Each type is a `str` (so it prints, sorts, hashes and travels as one) whose constructor raises when the text
+is not a valid name; whoever holds one may trust it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from registry_core.errors import InvalidDigest, InvalidName, InvalidPath, Invali
 RepoKind = Literal["model", "dataset"]
 
 # Hub clients refuse longer or other names before they call us.
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?|[A-Za-z0-9_]")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 _HEX40 = re.compile(r"[0-9a-f]{40}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 # Rules of git-check-ref-format, without the ones that the character class already holds.
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+@=-]{0,199}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Joined to a folder on Windows, C:file replaces the folder.
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 RESERVED_OWNERS = frozenset(
-    "about account admin api assets buckets cas check collections compare datasets discussions docs healthz join kernels"
-    " lfs login logout metrics models new oauth organizations papers raw resolve reuse robots.txt favicon.ico search"
-    " settings spaces static tree uploads v1 v2 xet".split()
+    "about account admin api assets buckets cas check collections compare datasets discussions docs"
+    " favicon.ico healthz join kernels lfs login logout metrics models new oauth organizations papers raw"
+    " resolve reuse robots.txt search settings spaces static tree uploads v1 v2 xet".split()
 )
 """Names that are the first segment of an address of ours, and so cannot own anything."""
 
@@ -33,8 +35,9 @@ def _name(text: str, what: str) -> str:
     faulty = not _NAME.fullmatch(text) or "--" in text or ".." in text or text.endswith(".git")
     if faulty:
         raise InvalidName(
-            f"{text!r} is not a valid {what}.",
-            hint="Use 1 to 96 of A-Z a-z 0-9 - _ . without -- or .., not starting or ending with - or ., not ending in .git.",
+            f"{text[:200]!r} is not a valid {what}.",
+            hint="Use 1 to 96 of A-Z a-z 0-9 - _ . without -- or .., not starting or ending with - or ., not"
+            " ending in .git.",
         )
     return text
 
@@ -60,7 +63,10 @@ class RepoId(str):
         """Raises InvalidName unless `text` is two valid names with one slash between."""
         owner, slash, name = text.partition("/")
         if not slash:
-            raise InvalidName(f"{text!r} is not a repo id.", hint="A repo id is owner/name, for example demo/digits-small.")
+            raise InvalidName(
+                f"{text[:200]!r} is not a repo id.",
+                hint="A repo id is owner/name, for example demo/digits-small.",
+            )
         Owner(owner)
         _name(name, "repo name")
         return super().__new__(cls, text)
@@ -118,6 +124,7 @@ class RepoPath(str):
             or len(text.encode("utf-8", "surrogatepass")) > 1024
             or "\\" in text
             or _CONTROL.search(text) is not None
+            or _DRIVE.match(text) is not None
             or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
             or any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
             or not _is_utf8(text)
@@ -125,8 +132,8 @@ class RepoPath(str):
         if faulty:
             raise InvalidPath(
                 f"{text[:200]!r} is not a valid path in a repo.",
-                hint="Paths are relative, use /, and contain no empty part, no . or .., no .git, no backslash and no"
-                " control character.",
+                hint="Paths are relative, use /, and contain no empty part, no . or .., no .git, no"
+                " backslash, no drive and no control character.",
             )
         return super().__new__(cls, text)
 

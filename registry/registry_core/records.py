@@ -1,7 +1,7 @@
 """What the own HTTP API says: the records that server and client share.
 
-The server fills them, the client reads them back, `--json` prints exactly them, and the OpenAPI document describes them.
-A number that is not known is None; zero means zero.
+The server fills them, the client reads them back, `--json` prints exactly them, and the OpenAPI document describes
+them. A number that is not known is None; zero means zero.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 Verdict = Literal["pass", "fail"]
 FootprintStatus = Literal["none", "complete", "incomplete", "mismatch"]
-"""What the commit's tree says about its card: there is none; every file it names is there with its digest; a file is not
-there yet; a file is there with other bytes."""
+"""What the commit's tree says about its card: there is none; every file it names is there with its digest; a file is
+not there yet; a file is there with other bytes."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Exact conversions between the one unit each kind of number has here and the units sensors and people speak."""
+"""Exact conversions between the one unit each kind of number has here and the units of sensors and people."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ def energy_text(energy_kwh: float | None) -> str:
 
 
 def co2e_text(co2e_kg: float | None) -> str:
-    """Mass of CO2e for people: `12 g CO2e`; `–` when it is not known."""
-    return "–" if co2e_kg is None else f"{_scaled(co2e_kg * 1000, 'g')} CO2e"
+    """Mass of CO2e for people: `12 g CO2e`, `1.3 t CO2e`; `–` when it is not known."""
+    if co2e_kg is None:
+        return "–"
+    # Nobody says megagram.
+    return f"{_scaled(co2e_kg / 1000, 't') if co2e_kg >= 999.5 else _scaled(co2e_kg * 1000, 'g')} CO2e"
 
 
 def water_text(water_litres: float | None) -> str:
@@ -45,12 +48,13 @@ def cost_text(cost: float | None, currency: str | None) -> str:
 
 
 def duration_text(duration_seconds: float | None) -> str:
-    """A span for people: `850 ms`, `12.3 s`, `4 min 10 s`, `3 h 05 min`, `12 d 4 h`; `–` when it is not known."""
+    """A span for people: `850 ms`, `12.3 s`, `4 min 10 s`, `3 h 05 min`, `12 d 4 h`; `–` when not known."""
     if duration_seconds is None:
         return "–"
-    if duration_seconds < 1:
+    # The bounds are where rounding would reach the next unit: 59.97 s would read 60.0 s.
+    if duration_seconds < 0.9995:
         return f"{duration_seconds * 1000:.0f} ms"
-    if duration_seconds < 60:
+    if duration_seconds < 59.95:
         return f"{duration_seconds:.1f} s"
     minutes, seconds = divmod(round(duration_seconds), 60)
     if minutes < 60:
@@ -78,7 +82,18 @@ def count_text(count: int | None) -> str:
 
 def _scaled(value: float, unit: str) -> str:
     """Three significant digits with an SI prefix."""
-    steps = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
+    steps = [
+        (1e18, "E"),
+        (1e15, "P"),
+        (1e12, "T"),
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+        (1.0, ""),
+        (1e-3, "m"),
+        (1e-6, "µ"),
+        (1e-9, "n"),
+    ]
     if value == 0:
         return f"0 {unit}"
     for factor, prefix in steps:
