@@ -1,0 +1,1 @@
+"""The blob store: bytes that never change, by key."""

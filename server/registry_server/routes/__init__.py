@@ -1,0 +1,1 @@
+"""HTTP: a route reads the request, calls one use case and shapes the answer."""

@@ -1,0 +1,101 @@
+"""Making accounts and knowing callers again."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Literal
+
+from registry_core.errors import AccountNotFound, AlreadyExists, Unauthenticated
+from registry_core.ids import Owner
+from registry_server.catalog import accounts
+from registry_server.catalog.accounts import ANONYMOUS, Caller, Role
+from registry_server.catalog.engine import Transaction
+from registry_server.settings import write_private
+from registry_server.usecases.context import Registry
+
+ADMIN = Owner("administrator")
+
+
+def authenticate(registry: Registry, token: str | None) -> Caller:
+    """Who holds `token`; the anonymous caller for none. Raises Unauthenticated for a token we do not know."""
+    if token is None:
+        return ANONYMOUS
+    with registry.engine.read() as tx:
+        caller = accounts.caller_of_token(tx, _digest(token))
+    if caller is None:
+        raise Unauthenticated(
+            "Invalid credentials in Authorization header",
+            hint="Run `registry login` with a token of this server.",
+        )
+    return caller
+
+
+def add_user(registry: Registry, name: str, *, token_role: Literal["read", "write"] = "write") -> str:
+    """A token for the user `name`, who is made when there is no such user.
+
+    Raises InvalidName, and AlreadyExists when the name is an organisation's.
+    """
+    owner = Owner(name)
+    with registry.engine.write() as tx:
+        user = accounts.by_name(tx, owner) or accounts.add(tx, owner, "user", is_admin=False, at=registry.stamp())
+        if user.kind != "user":
+            raise AlreadyExists(f"{user.name} is an organisation.", hint="Choose another name.")
+        return _new_token(registry, tx, user.id, name="cli", role=token_role)
+
+
+def add_organisation(registry: Registry, name: str, members: list[tuple[str, Role]]) -> None:
+    """The organisation `name` with those members; one that is there already gets them in addition.
+
+    Raises InvalidName, AlreadyExists when the name is a user's, and AccountNotFound for an unknown member.
+    """
+    owner = Owner(name)
+    with registry.engine.write() as tx:
+        org = accounts.by_name(tx, owner) or accounts.add(tx, owner, "org", is_admin=False, at=registry.stamp())
+        if org.kind != "org":
+            raise AlreadyExists(f"{org.name} is a user.", hint="Choose another name for the organisation.")
+        for member, role in members:
+            user = accounts.by_name(tx, member)
+            if user is None or user.kind != "user":
+                raise AccountNotFound(
+                    f"There is no user {member!r}.", hint=f"Run `registry admin user add {member}` first."
+                )
+            accounts.set_member(tx, org, user, role)
+
+
+def ensure_admin(registry: Registry) -> None:
+    """On the first start, make the administrator and write the token to `DATA/admin-token` (0600)."""
+    if _has_admin_token(registry):
+        return
+    with registry.engine.write() as tx:
+        admin = accounts.by_name(tx, ADMIN) or accounts.add(tx, ADMIN, "user", is_admin=True, at=registry.stamp())
+        token = _new_token(registry, tx, admin.id, name="first start", role="write")
+        # Inside the transaction: a crash in between leaves at most a file whose token the next start replaces.
+        write_private(registry.settings.admin_token_path, token + "\n")
+
+
+def _has_admin_token(registry: Registry) -> bool:
+    """Whether there is a token in the file, and one that works."""
+    try:
+        token = registry.settings.admin_token_path.read_text().strip()
+    except FileNotFoundError:
+        return False
+    with registry.engine.read() as tx:
+        return accounts.caller_of_token(tx, _digest(token)) is not None
+
+
+def _new_token(
+    registry: Registry, tx: Transaction, account_id: int, *, name: str, role: Literal["read", "write"]
+) -> str:
+    # The prefix is what Hub clients and secret scanners know.
+    token = "hf_" + "".join(secrets.choice(_ALPHABET) for _ in range(34))
+    accounts.add_token(tx, account_id, _digest(token), name=name, role=role, at=registry.stamp())
+    return token
+
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def _digest(token: str) -> bytes:
+    """Tokens are 200 random bits, so a plain SHA-256 is as good as a slow hash and costs a microsecond."""
+    return hashlib.sha256(token.encode()).digest()
