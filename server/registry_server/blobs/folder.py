@@ -124,10 +124,11 @@ class FolderBlobStore:
 
     def _reveal(self, temporary: Path, target: Path) -> None:
         """Give the finished file its key, so that both the name and the bytes survive a power cut."""
-        created = _make_folders(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with self._lock(fcntl.LOCK_SH):
             temporary.rename(target)
-        for folder in [target.parent, *created]:
+        # The folders above too, whoever made them: another writer may have done so a moment ago, and not synced yet.
+        for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
             _sync_folder(folder)
 
     def _take(self, key: str, unless_after: datetime | None, take: Callable[[Path], object]) -> bool:
@@ -161,14 +162,6 @@ def _write(file: BinaryIO, chunks: Iterable[bytes], size_bytes: int, *, hashed: 
             sha256.update(chunk)
         file.write(chunk)
     return sha256.hexdigest() if hashed else None, received
-
-
-def _make_folders(folder: Path) -> list[Path]:
-    """Make `folder` and its parents; the parents in which an entry may be new, for syncing."""
-    if folder.exists():
-        return []
-    folder.mkdir(parents=True, exist_ok=True)
-    return [folder.parent, folder.parent.parent]
 
 
 def _sync_folder(folder: Path) -> None:
