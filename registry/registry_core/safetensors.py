@@ -76,11 +76,6 @@ class Header:
         """Size of the data that follows the header."""
         return self.tensors[-1].end if self.tensors else 0
 
-    @property
-    def dominant_dtype(self) -> str | None:
-        """The dtype of most elements; None for a file without tensors."""
-        return next(iter(self.parameters_by_dtype), None)
-
 
 def read_header(read: Callable[[int, int], bytes], size_bytes: int) -> Header:
     """The header of a file of `size_bytes`, of which `read(offset, length)` gives bytes, twice at most.
@@ -98,11 +93,6 @@ def read_header(read: Callable[[int, int], bytes], size_bytes: int) -> Header:
     if header.weights_bytes != size_bytes - 8 - length:
         raise _cut(f"its tensors cover {header.weights_bytes} bytes of data, and it has {size_bytes - 8 - length}")
     return header
-
-
-def parse_header(data: bytes, size_bytes: int) -> Header:
-    """The header of a file of `size_bytes` that begins with `data`. Raises InvalidWeights."""
-    return read_header(lambda offset, length: data[offset : offset + length], size_bytes)
 
 
 def _exactly(read: Callable[[int, int], bytes], offset: int, length: int) -> bytes:

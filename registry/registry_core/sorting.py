@@ -26,10 +26,6 @@ class Sort:
     name: str
     descending: bool
 
-    @property
-    def is_metric(self) -> bool:
-        return self.name not in SORT_COLUMNS.values()
-
 
 def parse_sort(text: str) -> Sort:
     """The order that `text` names: `energy`, `-updated`, `-accuracy`. Raises InvalidWhere."""

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-JOULES_PER_KWH = 3_600_000.0
 SECONDS_PER_HOUR = 3600.0
 GRAMS_PER_KG = 1000.0
 WATTS_PER_KILOWATT = 1000.0
-HOURS_PER_YEAR = 8760.0
-
-
-def kwh_from_joules(energy_joules: float) -> float:
-    """Energy in kWh."""
-    return energy_joules / JOULES_PER_KWH
 
 
 def hours_from_seconds(duration_seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -59,21 +60,29 @@ def from_environment(data: Path, environment: Mapping[str, str] = os.environ) ->
     )
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, complete or not at all."""
+def write_private(path: Path, text: str, *, keep: bool = False) -> None:
+    """Write a file that only its owner may read, complete or not at all; `keep` leaves one that is there already."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        if keep:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)  # unlike a rename, a link does not take the place of what is there
+        else:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _kept_secret(path: Path) -> str:
     """The secret of this data folder, made at the first start; several servers on one folder share it."""
     if not path.exists():
-        write_private(path, secrets.token_urlsafe(32) + "\n")
+        # A server and an admin command may both start on an empty folder: whoever comes second takes the first one's.
+        write_private(path, secrets.token_urlsafe(32) + "\n", keep=True)
     return path.read_text().strip()
 
 

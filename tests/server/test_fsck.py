@@ -27,10 +27,11 @@ from registry_core.ids import Digest
 from registry_server.blobs.store import key_of, xorb_key
 from registry_server.catalog import blobs
 from registry_server.commands.admin import admin
-from registry_server.usecases import xet_upload
 from registry_server.usecases.checking import Check, check
 from registry_server.usecases.collecting import collect
 from registry_server.usecases.context import Registry
+
+pytestmark = pytest.mark.usefixtures("run_checks")
 
 Headers = dict[str, str]
 Token = Callable[[str], Headers]
@@ -41,24 +42,6 @@ KEY = key_of(Digest(DIGEST))
 ONE, TWO = noise(1, [900, 2000, 400]), noise(2, [3000, 100])
 XET = made(ONE, TWO)
 FIRST, SECOND = XET.xorbs
-
-
-@pytest.fixture(autouse=True)
-def run_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Registry], None]:
-    """Files are checked when a test says so."""
-    run = xet_upload.check_all
-    monkeypatch.setattr(xet_upload, "check_all", lambda _: None)
-    return run
-
-
-@pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
-
-
-@pytest.fixture
-def bob(token: Token) -> Headers:
-    return token("bob")
 
 
 def path_of(registry: Registry, key: str) -> Path:

@@ -29,16 +29,6 @@ WEIGHTS = safetensors_bytes([0.5, 1.0])
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
 
 
-@pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
-
-
-@pytest.fixture
-def bob(token: Token) -> Headers:
-    return token("bob")
-
-
 def move(client: FlaskClient, headers: Headers, old: str, new: str, kind: str = "model") -> Any:
     body = {"fromRepo": old, "toRepo": new, "type": kind}
     return client.post("/api/repos/move", json=body, headers=headers)

@@ -34,11 +34,6 @@ Token = Callable[[str], Headers]
 
 
 @pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
-
-
-@pytest.fixture
 def head(client: FlaskClient, alice: Headers) -> str:
     """The id of a commit with a README, weights and a folder, on main of alice's model."""
     return push(

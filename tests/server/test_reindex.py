@@ -21,9 +21,10 @@ from tests.server.xet_wire import made, xet_push
 
 from registry_server.app import app_of
 from registry_server.commands.admin import admin
-from registry_server.usecases import xet_upload
 from registry_server.usecases.context import Registry
 from registry_server.usecases.reindexing import reindex
+
+pytestmark = pytest.mark.usefixtures("run_checks")
 
 Headers = dict[str, str]
 Token = Callable[[str], Headers]
@@ -36,19 +37,6 @@ SECRET = b"weights that only alice has " * 9
 POINTER = (
     f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(SECRET).hexdigest()}\nsize {len(SECRET)}\n"
 ).encode()
-
-
-@pytest.fixture(autouse=True)
-def run_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Registry], None]:
-    """Files are checked when a test says so."""
-    run = xet_upload.check_all
-    monkeypatch.setattr(xet_upload, "check_all", lambda _: None)
-    return run
-
-
-@pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
 
 
 @pytest.fixture

@@ -36,11 +36,6 @@ Headers = dict[str, str]
 
 
 @pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
-
-
-@pytest.fixture
 def mallory(token: Token) -> Headers:
     return token("mallory")
 

@@ -32,9 +32,11 @@ from registry_server.blobs.memory import MemoryBlobStore
 from registry_server.blobs.store import BlobNotFound, BlobStore, DamagedBlob, key_of
 from registry_server.catalog import blobs as catalog_blobs
 from registry_server.commands.admin import admin
-from registry_server.usecases import checking, collecting, context, xet_access, xet_upload
+from registry_server.usecases import checking, collecting, context, xet_access
 from registry_server.usecases.collecting import Collection, collect
 from registry_server.usecases.context import Registry
+
+pytestmark = pytest.mark.usefixtures("run_checks")
 
 Headers = dict[str, str]
 Token = Callable[[str], Headers]
@@ -42,24 +44,6 @@ Token = Callable[[str], Headers]
 DATA = b"weights that somebody sent " * 999
 DIGEST = hashlib.sha256(DATA).hexdigest()
 XET = made(noise(1, [900, 2000, 400]), noise(2, [3000, 100]))
-
-
-@pytest.fixture(autouse=True)
-def checks_wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[Registry], None]:
-    """Files are checked when a test says so."""
-    run = xet_upload.check_all
-    monkeypatch.setattr(xet_upload, "check_all", lambda _: None)
-    return run
-
-
-@pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
-
-
-@pytest.fixture
-def bob(token: Token) -> Headers:
-    return token("bob")
 
 
 def delete_repo(client: FlaskClient, headers: Headers, name: str) -> dict[str, Any]:
@@ -91,14 +75,14 @@ def test_a_file_that_was_sent_and_never_committed_is_kept_for_48_hours(
 
 
 def test_what_a_repo_holds_stays(
-    registry: Registry, client: FlaskClient, alice: Headers, checks_wait: Callable[[Registry], None]
+    registry: Registry, client: FlaskClient, alice: Headers, run_checks: Callable[[Registry], None]
 ) -> None:
     push(client, alice, "alice/m", {"w.bin": DATA, "vocab.txt": b"word\n" * 40_000})
     xet_push(client, alice, "alice/x", {"w": XET})
     before = stored(registry)
     for _ in range(2):
         assert collect(later(registry, days=999)).freed_bytes == 0
-        checks_wait(registry)
+        run_checks(registry)
     assert stored(registry) == before
     assert client.get("/alice/x/resolve/main/w").data == XET.content
     assert client.get("/alice/m/resolve/main/vocab.txt").data == b"word\n" * 40_000
@@ -115,11 +99,11 @@ def test_every_already_stored_answer_renews_the_grace(registry: Registry, client
 
 
 def test_xorbs_and_files_that_were_only_registered_are_kept_for_22_days(
-    registry: Registry, client: FlaskClient, alice: Headers, checks_wait: Callable[[Registry], None]
+    registry: Registry, client: FlaskClient, alice: Headers, run_checks: Callable[[Registry], None]
 ) -> None:
     create(client, alice, "alice/m")
     Machine(client, alice, "alice/m").upload(XET)
-    checks_wait(registry)
+    run_checks(registry)
     size = sum(index.size_bytes for index in XET.xorbs)
     early = collect(later(registry, days=21))
     assert (early.freed_bytes, early.kept["xorbs"].size_bytes) == (0, size)
@@ -163,12 +147,12 @@ def test_what_people_leave_in_the_folder_is_not_ours_to_delete(registry: Registr
 
 
 def test_deleting_a_repo_says_what_becomes_free_and_gc_frees_just_that(
-    registry: Registry, client: FlaskClient, alice: Headers, bob: Headers, checks_wait: Callable[[Registry], None]
+    registry: Registry, client: FlaskClient, alice: Headers, bob: Headers, run_checks: Callable[[Registry], None]
 ) -> None:
     push(client, alice, "alice/m", {"w.bin": DATA, "vocab.txt": b"word\n" * 40_000, "a.txt": b"a"})
     push(client, bob, "bob/m", {"w.bin": DATA})
     xet_push(client, alice, "alice/m", {"x": XET})
-    checks_wait(registry)
+    run_checks(registry)
     collect(registry)
     told = delete_repo(client, alice, "alice/m")
     xet_bytes = sum(index.size_bytes for index in XET.xorbs)
@@ -282,10 +266,10 @@ def test_tags_publications_and_pull_requests_keep_history(
 
 
 def test_giving_up_xet_history_makes_clients_forget(
-    registry: Registry, client: FlaskClient, alice: Headers, checks_wait: Callable[[Registry], None]
+    registry: Registry, client: FlaskClient, alice: Headers, run_checks: Callable[[Registry], None]
 ) -> None:
     machine = xet_push(client, alice, "alice/m", {"w": XET})
-    checks_wait(registry)
+    run_checks(registry)
     assert client.post("/api/models/alice/m/super-squash/main", json={}, headers=alice).status_code == 200
     answer = commit(client, alice, "alice/m", [{"key": "deletedFile", "value": {"path": "w"}}])
     assert answer.status_code == 200, answer.text
@@ -336,7 +320,7 @@ def test_a_dry_run_tells_exactly_what_the_run_then_does_and_does_nothing(
     client: FlaskClient,
     alice: Headers,
     bob: Headers,
-    checks_wait: Callable[[Registry], None],
+    run_checks: Callable[[Registry], None],
 ) -> None:
     push(client, alice, "alice/m", {"w.bin": DATA, "a.txt": b"a"})
     xet_push(client, alice, "alice/m", {"x": XET})
@@ -347,7 +331,7 @@ def test_a_dry_run_tells_exactly_what_the_run_then_does_and_does_nothing(
     commit(client, alice, "alice/m", [large("s.bin", digest, 8000)], revision="side")
     branch(client, alice, "side", "delete")
     upload(client, alice, "alice/m", b"\3" * 1234)
-    checks_wait(registry)
+    run_checks(registry)
     delete_repo(client, bob, "bob/x")
     registry.blobs.put("xorb/" + "ab" * 32, [b"orphan"], size_bytes=6)
     for days in (0, 1, 3, 21, 23, 99):
@@ -468,7 +452,7 @@ def test_the_store_never_deletes_what_was_put_meanwhile(tmp_path: Path) -> None:
 
 
 def test_pushes_and_deletions_beside_the_collector_lose_nothing(
-    registry: Registry, token: Token, monkeypatch: pytest.MonkeyPatch, checks_wait: Callable[[Registry], None]
+    registry: Registry, token: Token, monkeypatch: pytest.MonkeyPatch, run_checks: Callable[[Registry], None]
 ) -> None:
     """With a grace of two seconds: everything is sent, committed, deleted, freed and sent again, from all sides."""
     for module, name in (
@@ -505,7 +489,7 @@ def test_pushes_and_deletions_beside_the_collector_lose_nothing(
     def collector() -> None:
         while time.monotonic() < end + 3:
             collections.append(collect(registry))
-            checks_wait(registry)
+            run_checks(registry)
 
     def run(work: Callable[..., None], *args: str) -> threading.Thread:
         def guarded() -> None:
@@ -565,14 +549,14 @@ def test_a_collector_that_is_killed_leaves_nothing_but_work_for_the_next(
     registry: Registry,
     client: FlaskClient,
     alice: Headers,
-    checks_wait: Callable[[Registry], None],
+    run_checks: Callable[[Registry], None],
 ) -> None:
     files = {f"{number}.bin": bytes([number]) * (2000 + number) for number in range(8)}
     push(client, alice, "alice/keep", {"w.bin": DATA, "a.txt": b"a"})
     xet_push(client, alice, "alice/keep", {"x": XET})
     push(client, alice, "alice/gone", files)
     xet_push(client, alice, "alice/gone", {"y": made(noise(5, [900, 800]), noise(6, [700]))})
-    checks_wait(registry)
+    run_checks(registry)
     delete_repo(client, alice, "alice/gone")
     age(registry, days=30)
     killed = 0

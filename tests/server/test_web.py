@@ -30,11 +30,6 @@ RECIPE = (
 Headers = dict[str, str]
 
 
-@pytest.fixture
-def alice(token: Callable[[str], Headers]) -> Headers:
-    return token("alice")
-
-
 def model(card: dict[str, Any] | None = None, **more: bytes) -> dict[str, bytes]:
     """The files of a model; `more` by path."""
     files = {"model.safetensors": WEIGHTS}

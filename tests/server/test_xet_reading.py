@@ -17,12 +17,14 @@ from werkzeug.test import TestResponse
 
 from registry_server.catalog import xet
 from registry_server.routes.xet import blueprint
-from registry_server.usecases import xet_access, xet_upload
+from registry_server.usecases import xet_access
 from registry_server.usecases.context import Registry
 from registry_server.usecases.xet_upload import check_all
 from registry_server.xet.errors import DamagedXorb
 from registry_server.xet.hashing import XetHash
 from registry_server.xet.plan import Fetch
+
+pytestmark = pytest.mark.usefixtures("run_checks")
 
 Token = Callable[[str], dict[str, str]]
 Headers = dict[str, str]
@@ -38,11 +40,6 @@ CONTENT, SIZE = FILE.content, len(FILE.content)
 ONE, TWO, _ = FILE.xorbs
 CHUNK_ENDS = [3000, 3001, 5001, 5701]
 """Where the first four chunks of the file end."""
-
-
-@pytest.fixture(autouse=True)
-def checks_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xet_upload, "check_all", lambda registry: None)
 
 
 @pytest.fixture

@@ -18,11 +18,13 @@ from tests.server.xet_wire import Machine, Made, count, last_line, made, made_of
 
 from registry_core.ids import Digest
 from registry_server.app import app_of
-from registry_server.usecases import accounts, xet_upload
+from registry_server.usecases import accounts
 from registry_server.usecases.context import Registry
 from registry_server.usecases.xet_upload import check_all
 from registry_server.xet.hashing import XetHash, chunk_hash, file_hash, keyed_hash, verification_hash
 from registry_server.xet.shard import Shard, ShardFile, ShardXorb, Term
+
+pytestmark = pytest.mark.usefixtures("run_checks")
 
 Token = Callable[[str], dict[str, str]]
 Headers = dict[str, str]
@@ -31,16 +33,6 @@ SECRET = made(noise(1, [3000, 1200, 4096, 500, 800, 700]), noise(2, [2000, 700])
 FIRST = SECRET.xorbs[0]
 FIRST_CHUNK = XetHash(FIRST.chunk_hashes[:32])
 NOWHERE = XetHash(bytes([7] * 32))
-
-
-@pytest.fixture(autouse=True)
-def checks_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xet_upload, "check_all", lambda registry: None)
-
-
-@pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
 
 
 @pytest.fixture

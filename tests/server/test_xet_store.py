@@ -43,6 +43,8 @@ from registry_server.xet.hashing import XetHash, verification_hash
 from registry_server.xet.shard import Shard, ShardFile, Term
 from registry_server.xet.xorb import MAX_XORB_BYTES, XorbIndex
 
+pytestmark = pytest.mark.usefixtures("run_checks")
+
 Token = Callable[[str], dict[str, str]]
 Headers = dict[str, str]
 
@@ -52,22 +54,6 @@ OTHER = made(noise(3, [900, 1200]))
 ONE, TWO = FILE.xorbs
 BODY = FILE.store.stored[ONE.hash]
 STRANGER = XetHash(bytes([7] * 32))
-
-
-@pytest.fixture(autouse=True)
-def checks_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files stay unchecked until a test calls `check_all`; else a thread beside the test would run it."""
-    monkeypatch.setattr(xet_upload, "check_all", lambda registry: None)
-
-
-@pytest.fixture
-def alice(token: Token) -> Headers:
-    return token("alice")
-
-
-@pytest.fixture
-def bob(token: Token) -> Headers:
-    return token("bob")
 
 
 @pytest.fixture

@@ -85,14 +85,15 @@ _SCALARS = (
     " duration_seconds energy_source footprint_status"
 ).split()
 
-_SELECT = f"""
+_COLUMNS = f"""
 select r.id, r.kind, r.owner_id, r.name, r.private, r.created_at, r.updated_at, r.downloads,
     {", ".join(f"c.{name}" for name in _SCALARS)}, c.card_data, c.safetensors, c.metrics,
     (select json_group_array(t.tag) from tags t where t.repo_id = r.id) as tags,
     (select p.commit_oid from publications p where p.repo_id = r.id order by p.id desc limit 1) as published,
     (select v.verdict from reruns v where v.repo_id = r.id and v.commit_oid = c.commit_oid order by v.id desc limit 1)
-        as verdict
-from cards c join repos r on r.id = c.repo_id"""
+        as verdict"""
+_SELECT = f"{_COLUMNS} from cards c join repos r on r.id = c.repo_id"
+_SELECT_BY_CARD = f"{_COLUMNS} from cards c cross join repos r"
 
 
 def index(tx: Transaction, repo_row_id: int, card: CardIndex) -> None:
@@ -141,10 +142,17 @@ def of_repo(tx: Transaction, repo: Repo) -> Found | None:
 def find(tx: Transaction, engine: Engine, caller: Caller, query: Query) -> list[Found]:
     """The hits from `query.offset` on, one more than `query.limit` when there are more."""
     where, params = _where(engine, caller, query)
-    text = " join card_text on card_text.rowid = c.repo_id" if "words" in params else ""
     order, order_params = sort_sql(query.sort, query.task)
+    select = _SELECT
+    if "words" in params:
+        select += " join card_text on card_text.rowid = c.repo_id"
+    elif order.startswith("c.") and not query.author and not query.tags:
+        # A cross join is read from left to right: cards by the index of what is sorted by, each with its repo, until
+        # the page is full. Left alone, SQLite starts at the repos and sorts them all.
+        select = _SELECT_BY_CARD
+        where.append("r.id = c.repo_id")
     rows = tx.execute(
-        f"{_SELECT}{text} where {' and '.join(where)} order by {order} limit :limit offset :offset",
+        f"{select} where {' and '.join(where)} order by {order} limit :limit offset :offset",
         {**params, **order_params, "limit": query.limit + 1, "offset": query.offset},
     )
     return [_found(row) for row in rows]
