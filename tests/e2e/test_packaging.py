@@ -17,10 +17,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-MOST_SERVER_BYTES = 120 * 10**6
-"""Without numpy, which only Xet needs; with it 200 MB."""
+MOST_SERVER_BYTES = 135 * 10**6
+"""Without numpy, which only Xet needs. The language of policies takes 18 MB of it, half of them for a shell of its own."""
 
-MOST_SERVER_BYTES_WITH_NUMPY = 200 * 10**6
+MOST_SERVER_BYTES_WITH_NUMPY = 200 * 2**20
 NOT_FOR_A_SERVER = (
     "torch",
     "codecarbon",
@@ -30,6 +30,7 @@ NOT_FOR_A_SERVER = (
     "safetensors",
     "boto3",
     "psycopg",
+    "cryptography",
 )
 
 # As it was before the tests got a home of their own: pip finds its settings and its cache there.

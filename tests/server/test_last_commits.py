@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.server.older import take_back_to
 from tests.server.wire import commit, create, delete, delete_folder, inline
 
 from registry_core.errors import EntryNotFound, InvalidPath
@@ -91,14 +91,7 @@ def test_a_catalog_of_before_gets_the_index(registry: Registry, client: FlaskCli
     commit(client, alice, REPO, [inline("a", b"2")], title="two")
     expected = listed(client, "main")
     registry.engine.close()
-    with contextlib.closing(sqlite3.connect(registry.settings.catalog_path)) as db, db:
-        for table in ("chains", "folders", "touches", "old_names", "pulls"):
-            db.execute(f"drop table {table}")
-        db.execute("drop index commits_by_chain")
-        for table, column in (("commits", "chain"), ("commits", "generation"), ("repos", "downloads")):
-            db.execute(f"alter table {table} drop column {column}")
-        db.execute("delete from _sqlite_migrations where name not in ('_001_the_first_schema', '_002_xet')")
-        db.execute("pragma user_version = 2")
+    take_back_to(2, registry.settings.catalog_path)
     upgraded = open_registry(registry.settings)
     assert listed(app_of(upgraded).test_client(), "main") == expected
     upgraded.engine.close()
