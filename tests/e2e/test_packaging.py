@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 MOST_SERVER_BYTES = 135 * 10**6
-"""Without numpy, which only Xet needs. The language of policies takes 18 MB of it, half of them for a shell of its own."""
+"""Without numpy, which only Xet needs. The language of policies takes 18 MB, half of them for a shell of its own."""
 
 MOST_SERVER_BYTES_WITH_NUMPY = 200 * 2**20
 NOT_FOR_A_SERVER = (
