@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
 import httpx2
@@ -18,6 +18,9 @@ from registry_client.answers import error_from, unreachable
 from registry_core.errors import RemoteFailed
 from registry_core.ids import CommitId, RepoId, RepoPath, Revision
 from registry_core.records import FindPage, Manifest, ModelDetail, Publication, Rerun, RerunReport, Tensor
+
+if TYPE_CHECKING:
+    from registry_core.reports import Report
 
 Answer = TypeVar("Answer")
 
@@ -101,6 +104,13 @@ class Remote:
     def reruns(self, repo_id: RepoId) -> list[Rerun]:
         """The stored verdicts, newest first."""
         return self._get(list[Rerun], f"{_repo(repo_id)}/reruns")
+
+    def report(self, repo_id: RepoId, revision: Revision, standard: str, recipient: str | None) -> Report:
+        """The conformance report of one standard."""
+        from registry_core.reports import Report
+
+        params = {"recipient": recipient} if recipient else None
+        return self._get(Report, f"{_repo(repo_id)}/reports/{quote(standard)}/{_segment(revision)}", params)
 
     def post_rerun(self, repo_id: RepoId, report: RerunReport) -> Rerun:
         """Store a verdict."""

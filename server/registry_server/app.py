@@ -9,6 +9,7 @@ from flask import Flask
 from registry_server.blobs.folder import FolderBlobStore
 from registry_server.catalog.engine import SqliteEngine
 from registry_server.routes import api, errors, hub, lfs, web, xet
+from registry_server.routes import reports as reports  # whose routes are part of api and web
 from registry_server.routes.addresses import KeepEncodedSlashes, LateConverter, RepoKindConverter, TextConverter
 from registry_server.routes.requests import finish_response
 from registry_server.settings import Settings

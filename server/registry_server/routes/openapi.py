@@ -12,6 +12,7 @@ from openapi_pydantic import OpenAPI
 from pydantic import TypeAdapter
 
 from registry_core.records import FindPage, Manifest, ModelDetail, Publication, Rerun, RerunReport, Tensor
+from registry_core.reports import Report
 
 _REPO = "/api/registry/v1/repos/{kind}/{owner}/{name}"
 
@@ -50,6 +51,13 @@ _OPERATIONS = (
     _Operation("get", f"{_REPO}/tensors/{{revision}}/{{path}}", "Tensors of a safetensors file", list[Tensor]),
     _Operation("get", f"{_REPO}/reruns", "Stored verdicts, newest first", list[Rerun]),
     _Operation("post", f"{_REPO}/reruns", "Store a verdict", Rerun, body=RerunReport, status="201"),
+    _Operation(
+        "get",
+        f"{_REPO}/reports/{{standard}}/{{revision}}",
+        "Conformance report of one standard",
+        Report,
+        query=(("recipient", "Only what goes to them, where a standard knows recipients"),),
+    ),
     _Operation("post", f"{_REPO}/publish/{{revision}}", "Recommend a revision for reuse", Publication),
     _Operation("get", "/api/registry/v1/openapi.json", "This document", dict[str, Any]),
 )

@@ -53,6 +53,16 @@ _WORDS: dict[type[RegistryError], tuple[str, str]] = {
     errors.RevisionNotFound: ("There is no such revision.", "Name a branch, a tag or a commit id of this model."),
     errors.InvalidRevision: ("There is no such revision.", "Name a branch, a tag or a commit id of this model."),
 }
+REPORT_TITLES = {
+    "eu-form": "EU documentation form",
+    "sci": "Software Carbon Intensity",
+    "life-cycle": "Life-cycle coverage",
+    "ghg": "Greenhouse-gas inventory",
+    "iso-42001": "ISO/IEC 42001 evidence",
+    "frugality": "Frugality sheet",
+    "measurement": "Measurement sheet",
+    "hub": "Hub metadata",
+}
 _TITLES = {400: "That does not make sense", 404: "Not found", 405: "Not like this", 503: "Not available now"}
 
 
@@ -87,7 +97,7 @@ def model_list() -> Response:
     search = read_search(request.args)
     page = None if search.faults else models.find(registry(), ANONYMOUS, search.query)
     items = page.items if page else []
-    return _page(
+    return page(
         "models.html",
         400 if search.faults else 200,
         search=search,
@@ -144,7 +154,7 @@ def error_page(error: RegistryError, status: int) -> Response:
         is_no_address = status == 404 and type(error) is RegistryError
         words = ("There is no page at this address.", "") if is_no_address else (error.message, error.hint)
     title = _TITLES.get(status, "That did not work")
-    return _page("error.html", status, title=title, message=words[0], hint=words[1], faults=error.faults)
+    return page("error.html", status, title=title, message=words[0], hint=words[1], faults=error.faults)
 
 
 @blueprint.errorhandler(RegistryError)
@@ -161,7 +171,8 @@ def _fault_answer(error: Exception) -> Response:
     return error_page(RegistryError("The server failed to make this page.", hint=hint), 500)
 
 
-def _page(template: str, status: int = 200, **values: Any) -> Response:
+def page(template: str, status: int = 200, **values: Any) -> Response:
+    """A page of ours, with the headers that every page has."""
     return Response(render_template(template, **values), status, _HEADERS, mimetype="text/html")
 
 
@@ -185,7 +196,7 @@ def _repo_page(kind: RepoKind, owner: str, name: str, revision: Revision) -> Res
     commit = CommitId(detail.commit_id)  # what follows is of the same commit, even if somebody pushes meanwhile
     card = parse_card(detail.footprint) if detail.footprint else None
     text = models.readme(registry(), ANONYMOUS, kind, wanted, commit)
-    return _page(
+    return page(
         "repo.html",
         detail=detail,
         card=card,
@@ -199,6 +210,7 @@ def _repo_page(kind: RepoKind, owner: str, name: str, revision: Revision) -> Res
         most_tensors=MOST_TENSORS,
         file_address=functools.partial(_file_address, detail),
         endpoint=base_url(),
+        report_titles=REPORT_TITLES,
     )
 
 
