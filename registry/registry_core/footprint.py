@@ -56,9 +56,9 @@ def totals(card: Card) -> Totals:
     final = [phase_footprint(phase) for phase in card.phases if phase.stage != "development"]
     development = [phase_footprint(phase) for phase in card.phases if phase.stage == "development"]
     return Totals(
-        final=_sum(final) if final else None,
-        development=_sum(development) if development else None,
-        all=_sum(final + development),
+        final=combined(final) if final else None,
+        development=combined(development) if development else None,
+        all=combined(final + development),
     )
 
 
@@ -93,7 +93,23 @@ def phase_footprint(phase: Phase) -> Footprint:
     )
 
 
-def _sum(footprints: Sequence[Footprint]) -> Footprint:
+def facility_energy(phase: Phase, energy_it: Amount) -> Amount:
+    """What the facility draws when the devices of the phase and their hosts take `energy_it`, in kWh."""
+    return product(energy_it, _pue(phase))
+
+
+def facility_co2e(phase: Phase, energy_facility: Amount) -> Amount | None:
+    """What that energy emits at the phase's place, in kgCO2e; None without a location-based intensity."""
+    meta = phase.intensity_meta
+    if phase.intensity is None or meta is None or meta.basis != "location":
+        return None
+    # There is no factor of its own for monthly values: the wider of its neighbours is taken.
+    method = "intensity_hourly" if meta.resolution == "hourly" else "intensity_annual"
+    return product(energy_facility, amount(phase.intensity, method=method), _PER_KG)
+
+
+def combined(footprints: Sequence[Footprint]) -> Footprint:
+    """What at least one phase, or card, took together."""
     currencies = {footprint.currency for footprint in footprints}
     gases = {footprint.gases for footprint in footprints}
     one_currency, one_gas = len(currencies) == 1, len(gases) == 1
@@ -136,12 +152,8 @@ def _pue(phase: Phase) -> Amount:
 
 
 def _co2e_location(phase: Phase, facility: Amount | None) -> Amount | None:
-    meta = phase.intensity_meta
-    if facility is None or phase.intensity is None or meta is None or meta.basis != "location":
-        return _amount(phase.co2e_location)
-    # There is no factor of its own for monthly values: the wider of its neighbours is taken.
-    method = "intensity_hourly" if meta.resolution == "hourly" else "intensity_annual"
-    return product(facility, amount(phase.intensity, method=method), _PER_KG)
+    computed = None if facility is None else facility_co2e(phase, facility)
+    return computed or _amount(phase.co2e_location)
 
 
 def _co2e_embodied(phase: Phase) -> Amount | None:

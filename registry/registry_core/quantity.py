@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from registry_core.errors import Invalid
 from registry_core.strict import Number, Strict, Text
 
 GivenSource = Literal["measured", "estimated", "declared"]
@@ -217,6 +218,31 @@ def total(parts: Sequence[Amount]) -> Amount:
         low=math.fsum(part.low for part in parts),
         high=math.fsum(part.high for part in parts),
         source=_weakest(weighty or parts),
+    )
+
+
+def quotient(dividend: Amount, divisor: Amount) -> Amount:
+    """The conservative quotient; its source is the weaker of the two. Raises Invalid when `divisor` may be zero."""
+    if divisor.low <= 0:
+        raise Invalid(
+            "The divisor may be zero, so its quotient has no upper end.",
+            hint="Give a number whose interval is above zero.",
+        )
+    return Amount(
+        value=dividend.value / divisor.value,
+        low=dividend.low / divisor.high,
+        high=dividend.high / divisor.low,
+        source=_weakest([dividend, divisor]),
+    )
+
+
+def surplus(whole: Amount, less: Amount) -> Amount:
+    """What of `whole` is left without `less`, zero at least: the low end takes the high end of `less` away."""
+    return Amount(
+        value=max(0.0, whole.value - less.value),
+        low=max(0.0, whole.low - less.high),
+        high=max(0.0, whole.high - less.low),
+        source=_weakest([whole, less]),
     )
 
 

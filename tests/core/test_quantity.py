@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from registry_core.errors import Invalid
 from registry_core.quantity import (
     Amount,
     DerivableEnergy,
@@ -21,6 +22,8 @@ from registry_core.quantity import (
     default_interval,
     exact,
     product,
+    quotient,
+    surplus,
     total,
 )
 
@@ -197,3 +200,32 @@ def test_one_is_neutral(one: Amount) -> None:
 def test_a_default_interval_holds_its_value(value: float, method: str | None) -> None:
     low, high = default_interval(value, method)
     assert low <= value <= high
+
+
+def test_quotient_is_widest_where_the_divisor_is_narrowest() -> None:
+    found = quotient(Amount(12, 6, 18, "measured"), Amount(4, 3, 6, "declared"))
+    assert found == Amount(3, 1, 6, "declared")
+
+
+@given(amounts(), amounts())
+def test_quotient_holds_its_value_or_is_refused(one: Amount, other: Amount) -> None:
+    if other.low < 1e-100:
+        return
+    found = quotient(one, other)
+    assert found.low <= found.value <= found.high
+
+
+def test_nothing_is_divided_by_what_may_be_zero() -> None:
+    with pytest.raises(Invalid, match="may be zero"):
+        quotient(exact(1), Amount(1, 0, 2, "measured"))
+
+
+def test_surplus_takes_the_high_end_from_the_low_one() -> None:
+    found = surplus(Amount(10, 8, 12, "measured"), Amount(3, 1, 9, "estimated"))
+    assert found == Amount(7, 0, 11, "estimated")
+
+
+@given(amounts(), amounts())
+def test_surplus_is_never_negative(one: Amount, other: Amount) -> None:
+    found = surplus(one, other)
+    assert 0 <= found.low <= found.value <= found.high
