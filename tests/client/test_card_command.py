@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ CARD: dict[str, Any] = {
     "evidence": {"tool": "by hand"},
 }
 
+UNMEASURED: dict[str, Any] = {
+    **{name: value for name, value in PHASE.items() if name != "energy_gpu"},
+    "coverage": {**PHASE["coverage"], "gpu": False},
+}
+RECORDED = Path(__file__).parents[1] / "core" / "recorded"
+
 
 def written(folder: Path, document: Any) -> Path:
     path = folder / "footprint.json"
@@ -78,10 +85,75 @@ def test_compute_shows_units_intervals_and_sources(tmp_path: Path, capsys: pytes
     assert "development" not in shown
 
 
-def test_check_finds_nothing_in_a_valid_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = written(tmp_path, CARD)
+def test_compute_tells_findings_grade_and_sentences_beside_the_totals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["card", "compute", str(written(tmp_path, CARD)), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(finding["code"], finding["severity"]) for finding in found["findings"]] == [("F10", "warn")]
+    assert found["grade"]["level"] == "E0"
+    assert found["grade"]["missing"]
+    assert found["sentences"] == ["measured by hand (NVML counter) on 2026-11-21, GPU only, ±10 %"]
+    assert [(one["phase"], one["basis"]) for one in found["estimates"]] == [(0, "host_share")]
+
+
+def test_compute_reads_the_evidence_and_the_readme_beside_the_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copytree(RECORDED / "nvml", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "README.md").write_text("---\nco2_eq_emissions: 99\n---\n")
+    assert cli.run(["card", "compute", str(tmp_path / "footprint.json"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [finding["code"] for finding in found["findings"]] == ["F16"]
+    assert found["grade"]["level"] == "E1"  # E2, less one for the warning
+    (tmp_path / "README.md").unlink()
+    assert cli.run(["card", "compute", str(tmp_path / "footprint.json")]) == 0
+    shown = capsys.readouterr().out
+    assert "evidence level E2" in shown
+    assert "for the next: Sign the card" in shown
+
+
+def test_compute_estimates_what_was_not_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    group = {**PHASE["groups"][0], "tdp_w": 400.0}
+    path = written(tmp_path, {"phases": [{**UNMEASURED, "groups": [group]}]})
+    assert cli.run(["card", "compute", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["all"]["energy_it_kwh"] is None
+    (estimate,) = found["estimates"]
+    assert estimate["energy_it_kwh"]["value"] == pytest.approx(32 * 0.4 * 0.7 * 1.4)
+    assert cli.run(["card", "compute", str(path)]) == 0
+    assert "12.5 kWh (3.52 kWh to 28 kWh), a server estimate from" in capsys.readouterr().out
+
+
+def test_compute_estimates_from_operations_with_a_stated_efficiency(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operations = {"value": 3.6e18, "unit": "FLOP", "source": "estimated"}
+    path = written(tmp_path, {"phases": [{**UNMEASURED, "compute_flop": operations}]})
+    assert cli.run(["card", "compute", str(path), "--flop-per-joule", "1e12", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["estimates"][0]["energy_it_kwh"]["value"] == pytest.approx(1.0)
+    assert cli.run(["card", "compute", str(path), "--json"]) == 0
+    assert "Fast GPU" in json.loads(capsys.readouterr().out)["estimates"][0]["reason"]
+
+
+def test_check_finds_nothing_in_a_good_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copytree(RECORDED / "nvml", tmp_path, dirs_exist_ok=True)
     assert cli.run(["card", "check", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == f"{path}: no faults\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'footprint.json'}: no faults\n"
+
+
+def test_check_shows_warnings_and_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path, CARD)
+    assert cli.run(["card", "check", str(tmp_path)]) == 0
+    assert "no faults\n  - warning F10: phases[0].coverage: " in capsys.readouterr().out
+
+
+def test_check_fails_on_a_finding_of_severity_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, {**CARD, "phases": [UNMEASURED]})
+    assert cli.run(["card", "check", str(path), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["valid"] is True
+    assert [finding["code"] for finding in found["findings"]] == ["F9"]
 
 
 def test_check_lists_every_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ def minimal_card(**changes: Any) -> dict[str, Any]:
         "created_at": "2026-11-21T09:00:00Z",
         "generator": {"name": "model-commons", "version": "0.1.0"},
         "subject": {"files": [{"path": "model.safetensors", "sha256": DIGEST, "size_bytes": 1000}]},
-        "model": {"task": "image-classification", "license": "Apache-2.0"},
+        "model": {"task": "image-classification", "license": "Apache-2.0", "base_models": []},
         "phases": [minimal_phase()],
         "evidence": {"tool": "codecarbon", "tool_version": "3.3.2"},
     }
@@ -99,7 +99,7 @@ def full_card() -> dict[str, Any]:
         "modalities_out": ["text"],
         "tags": ["compressed"],
         "base_models": [
-            {"repo_id": "team/base", "revision": "main", "relation": "distilled"},
+            {"repo_id": "team/base", "revision": "main", "relation": "distilled", "external": True},
             {"repo_id": "elsewhere/base", "relation": "merge", "external": True},
         ],
     }
