@@ -16,7 +16,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from registry_client.check import check
     from registry_client.find import find
+    from registry_client.pareto import pareto
     from registry_client.publish import publish
     from registry_client.pull import pull
     from registry_client.push import push
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
     from registry_client.show import show
     from registry_client.tracking import track
 
-__all__ = ["find", "load", "publish", "pull", "push", "rerun", "show", "track"]
+__all__ = ["check", "find", "load", "pareto", "publish", "pull", "push", "rerun", "show", "track"]
 
 _HOMES = {
-    **{verb: f"registry_client.{verb}" for verb in ("find", "publish", "pull", "push", "rerun", "show")},
+    **{verb: f"registry_client.{verb}" for verb in ("check", "find", "pareto", "publish", "pull", "push", "show")},
+    "rerun": "registry_client.rerun",
     "load": "registry_client.rerun",
     "track": "registry_client.tracking",
 }

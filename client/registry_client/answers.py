@@ -14,6 +14,7 @@ from registry_core.errors import (
     AlreadyExists,
     EntryNotFound,
     Forbidden,
+    Gated,
     Invalid,
     NotFound,
     Refused,
@@ -31,7 +32,7 @@ _BY_HUB_CODE: dict[str, type[RegistryError]] = {
     "RepoNotFound": RepoNotFound,
     "RevisionNotFound": RevisionNotFound,
     "EntryNotFound": EntryNotFound,
-    "GatedRepo": Forbidden,
+    "GatedRepo": Gated,
 }
 _BY_STATUS: dict[int, type[RegistryError]] = {
     400: Invalid,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from registry_client.config import connection
 from registry_client.remote import Remote
+from registry_core.reaching import parse_at_least
 from registry_core.records import FindPage
 from registry_core.sorting import parse_sort
 from registry_core.where import parse_where
@@ -16,6 +17,7 @@ def find(
     *,
     task: str | None = None,
     where: Sequence[str] | str = (),
+    at_least: str | None = None,
     sort: str | None = None,
     author: str | None = None,
     tag: str | None = None,
@@ -27,11 +29,14 @@ def find(
     """The models that fit everything given, one page of them; `cursor` of one page asks for the next.
 
     `where` holds conditions such as `accuracy >= 0.95`; `sort` is a key such as `energy`, or `-accuracy`
-    for the largest first. Raises InvalidWhere before anything is sent.
+    for the largest first. `at_least` is a score to reach, such as `accuracy=0.95`, with one standard error to
+    spare; it puts the model that took least energy first. Raises InvalidWhere before anything is sent.
     """
     conditions = [where] if isinstance(where, str) else list(where)
     for condition in conditions:
         parse_where(condition)
+    if at_least is not None:
+        parse_at_least(at_least)
     if sort is not None:
         parse_sort(sort)
     to = connection(endpoint, token)
@@ -42,6 +47,7 @@ def find(
             author=author,
             tag=tag,
             where=conditions,
+            at_least=at_least,
             sort=sort,
             limit=limit,
             cursor=cursor,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
+from registry_core import weights
 from registry_core.errors import Invalid, InvalidPath, InvalidWeights
 from registry_core.ids import Digest, RepoPath
 from registry_core.safetensors import Header, read_header
@@ -21,8 +22,8 @@ CARD_NAME = "footprint.json"
 README_NAME = "README.md"
 RECIPE_NAME = "evaluation.yaml"
 
-PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".pkl", ".ckpt"})
-WEIGHT_SUFFIXES = PICKLE_SUFFIXES | {".safetensors", ".gguf", ".onnx", ".h5", ".msgpack"}
+PICKLE_SUFFIXES = weights.PICKLE_SUFFIXES
+WEIGHT_SUFFIXES = weights.WEIGHT_SUFFIXES
 
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", ".cache", "__pycache__", ".ipynb_checkpoints", ".idea", ".vscode"})
 _SKIPPED_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", "*.pyc", "*~", ".*.swp", ".*.swo", ".#*", "#*#")

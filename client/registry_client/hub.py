@@ -101,11 +101,18 @@ class Hub:
             )
         return Commit(CommitId(made.oid), str(made.commit_url))
 
-    def download(self, repo_id: RepoId, commit_id: CommitId, to: Path | None) -> Path:
-        """The folder that holds one commit: in the shared cache, or `to`."""
+    def download(
+        self, repo_id: RepoId, commit_id: CommitId, to: Path | None, *, only: list[str] | None = None
+    ) -> Path:
+        """The folder that holds one commit: in the shared cache, or `to`. `only` are patterns of the files wanted."""
         with self._call(repo_id):
             folder = snapshot_download(
-                repo_id, revision=commit_id, endpoint=self.endpoint, token=self._token, local_dir=to
+                repo_id,
+                revision=commit_id,
+                endpoint=self.endpoint,
+                token=self._token,
+                local_dir=to,
+                allow_patterns=only,
             )
         return Path(folder)
 

@@ -121,7 +121,10 @@ def _ignore(_: int) -> None:
 
 def _as_plain(value: Any) -> Any:
     import dataclasses
+    from datetime import date
 
+    if isinstance(value, date):
+        return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -5,19 +5,20 @@ Rules that look at the rest of the registry are decided at push; here they have 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from registry_client import keys
 from registry_client.completing import complete
-from registry_client.config import connection
+from registry_client.config import Connection, connection
 from registry_client.drafting import draft_readme
 from registry_client.folder import CARD_NAME, README_NAME, LocalFile, list_files, measure, safetensors_headers
 from registry_client.spec import parse_spec
 from registry_core.card import Card, card_digest, parse_card
-from registry_core.errors import InvalidName, InvalidReadme, NotFound
+from registry_core.errors import InvalidName, InvalidReadme, NotAllowed, NotFound, PolicyRefused
 from registry_core.evidence import MAX_EVIDENCE_BYTES, Read, read_evidence
 from registry_core.grades import SignatureCheck
 from registry_core.ids import CommitId, RepoId
@@ -74,6 +75,36 @@ def check_policy(
     return decide(rules, _input(subject, act))
 
 
+def require_allowed(files: Sequence[LocalFile], repo: RepoId, to: Connection) -> None:
+    """Raise PolicyRefused where the server would refuse a push of these files, before any of them is sent.
+
+    The owner's own policy decides, as the server tells it; one that tells none decides when it has the files.
+    """
+    by_path = {str(file.path): file for file in files}
+    if CARD_NAME not in by_path:
+        return
+    rules = _policy_of_owner(repo, to)
+    decision = decide(rules, _input(_subject_of(by_path, str(repo)), "push")) if rules else None
+    if decision is not None and not decision.allowed:
+        raise PolicyRefused(
+            f"The policy {decision.policy} does not let this push of {repo} go on; nothing was sent.",
+            hint="Correct the card; `registry policy check FOLDER` tells the same.",
+            faults=[f"{outcome.rule}: {outcome.message}" for outcome in decision.having("block")],
+        )
+
+
+def _policy_of_owner(repo: RepoId, to: Connection) -> Policy | None:
+    from registry_client.remote import Remote
+
+    with Remote(to.endpoint, to.token) as remote:
+        try:
+            document = remote.policy(repo.owner, "push")
+        except (NotFound, NotAllowed):
+            return None
+    rules = [{**rule, "on": list(rule["severity"])} for rule in document["rules"]]
+    return parse_policy(json.dumps({**document, "rules": rules}), shipped_policy)
+
+
 def load_policy(name: str | Path) -> Policy:
     """The policy in a file, or the shipped one of this name. Raises NotFound and InvalidPolicy."""
     path = Path(name)
@@ -101,11 +132,14 @@ def list_policies() -> list[PolicyName]:
 
 def _folder_subject(folder: Path) -> _Subject:
     """The folder as a push would send it: the card is completed, and nothing is written."""
-    files = {str(file.path): file for file in measure(folder, list_files(folder))}
+    return _subject_of({str(file.path): file for file in measure(folder, list_files(folder))}, None)
+
+
+def _subject_of(files: Mapping[str, LocalFile], repo_id: str | None) -> _Subject:
     card = _completed_card(files)
     tree = {path: (str(file.digest), file.size_bytes) for path, file in files.items()}
     read = {path: file.local for path, file in files.items()}
-    return _Subject(card, tree, lambda path: _bytes_of(read.get(path)), _folder_readme(card, files), None)
+    return _Subject(card, tree, lambda path: _bytes_of(read.get(path)), _folder_readme(card, files), repo_id)
 
 
 def _completed_card(files: Mapping[str, LocalFile]) -> Card | None:

@@ -1,16 +1,16 @@
 """Making a folder fit to be sent: everything is checked before anything leaves this computer.
 
-weights ─► evaluation.yaml ─► README.md ─► footprint.json, completed ─► the README drafted, or compared with the card
+evidence ─► secrets ─► weights ─► evaluation.yaml ─► README.md ─► footprint.json, completed
+                                                        └─► the README drafted, or compared with the card
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from registry_client.comparing import disagreements
 from registry_client.completing import complete
 from registry_client.drafting import draft_readme
 from registry_client.folder import (
@@ -22,9 +22,15 @@ from registry_client.folder import (
     measured_again,
     safetensors_headers,
 )
+from registry_client.masking import checked
+from registry_client.scrubbing import without_names
 from registry_client.writing import rewrite
 from registry_core.card import Card
+from registry_core.disagreements import disagreements
 from registry_core.errors import InvalidReadme
+from registry_core.eval_results import FOLDER as EVAL_RESULTS_FOLDER
+from registry_core.eval_results import OWN_FILE as EVAL_RESULTS_NAME
+from registry_core.eval_results import eval_results
 from registry_core.ids import RepoId, RepoPath
 from registry_core.readme import parse_readme
 from registry_core.recipe import parse_recipe
@@ -33,11 +39,15 @@ from registry_core.safetensors import Header
 logger = logging.getLogger(__name__)
 
 
-def prepared(root: Path, files: Sequence[LocalFile], repo: RepoId) -> list[LocalFile]:
+def prepared(
+    root: Path, files: Sequence[LocalFile], repo: RepoId, *, mask: bool = False, allowed: Collection[str] = ()
+) -> list[LocalFile]:
     """The files as they are to be sent: all of them checked, the card completed, a README there.
 
-    Raises InvalidWeights, InvalidRecipe, InvalidReadme and InvalidCard, each with all faults of its file.
+    `mask` replaces secrets and personal data where they stand; `allowed` are fingerprints of what only looks like
+    them. Raises Refused, InvalidWeights, InvalidRecipe, InvalidReadme and InvalidCard, each with all faults.
     """
+    files = checked(without_names(root, files), mask=mask, allowed=allowed)
     headers = safetensors_headers(files)
     _warn_of_pickles(files)
     by_path = {str(file.path): file for file in files}
@@ -49,7 +59,9 @@ def prepared(root: Path, files: Sequence[LocalFile], repo: RepoId) -> list[Local
         return list(files)
     card, by_path[CARD_NAME] = _with_card(by_path[CARD_NAME], files, headers)
     if head is None:
-        by_path[README_NAME] = _with_readme(root.resolve() / README_NAME, draft_readme(card, repo, by_path))
+        by_path[README_NAME] = _drafted(root, README_NAME, draft_readme(card, repo, by_path))
+        if card.quality and not any(path.startswith(f"{EVAL_RESULTS_FOLDER}/") for path in by_path):
+            by_path[EVAL_RESULTS_NAME] = _drafted(root, EVAL_RESULTS_NAME, eval_results(card))
     else:
         _warn_of_disagreement(head, card)
     return list(by_path.values())
@@ -86,7 +98,10 @@ def _with_card(
     return card, measured_again(file)
 
 
-def _with_readme(readme: Path, text: str) -> LocalFile:
-    rewrite(readme, text)
-    logger.info("Wrote %s from the footprint card; please add words of your own.", readme)
-    return measure(readme.parent, [readme])[0]
+def _drafted(root: Path, name: str, text: str) -> LocalFile:
+    """A file that was not there, drawn from the card."""
+    file = root.resolve() / name
+    file.parent.mkdir(exist_ok=True)
+    rewrite(file, text)
+    logger.info("Wrote %s from the footprint card.", file)
+    return measure(root, [file])[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from registry_client import output
 from registry_client.config import Connection, connection
 from registry_client.folder import LocalFile, list_files, measure
 from registry_client.hub import Commit, Hub
+from registry_client.policy import require_allowed
 from registry_client.preparing import prepared
 from registry_client.remote import Remote
+from registry_client.signing import with_signature
 from registry_client.spec import MAIN
 from registry_core.errors import NotFound, RepoNotFound, RevisionNotFound
 from registry_core.ids import CommitId, RepoId, Revision
@@ -39,6 +41,9 @@ def push(
     revision: str = "main",
     message: str | None = None,
     private: bool = False,
+    sign: str | None = None,
+    mask: bool = False,
+    allow_findings: Collection[str] = (),
     endpoint: str | None = None,
     token: str | None = None,
     progress: bool | None = None,
@@ -47,14 +52,20 @@ def push(
 
     `footprint.json` is completed first, and a README.md drafted where there is none. Files that the repo
     has and the folder has not are left there. Nothing is sent when a name, a safetensors header, the footprint
-    card, evaluation.yaml or the head of the README is faulty. `progress` None draws bars on a terminal only.
-    Raises InvalidCard, InvalidRecipe, InvalidReadme, InvalidWeights, InvalidPath, StaleParent when somebody
-    else pushed meanwhile, and the errors of a server.
+    card, evaluation.yaml or the head of the README is faulty, or when a secret stands in a text file: `mask`
+    replaces it there, `allow_findings` names by fingerprint what is none. `sign` names a key of `registry keys` to
+    sign the card with. `progress` None draws bars on a terminal only.
+    Raises Refused, PolicyRefused where the owner's policy does not let the card pass, InvalidCard, InvalidRecipe,
+    InvalidReadme, InvalidWeights, InvalidPath, StaleParent when somebody else pushed meanwhile, and the errors of a
+    server.
     """
     repo, branch, root = RepoId(repo_id), Revision(revision), Path(folder)
     to = connection(endpoint, token)
     shown = output.on_terminal() if progress is None else progress
-    files = prepared(root, _measured(root, shown), repo)
+    files = prepared(root, _measured(root, shown), repo, mask=mask, allowed=allow_findings)
+    if sign is not None:
+        files = with_signature(root, files, sign)
+    require_allowed(files, repo, to)
     hub = Hub(to.endpoint, to.token, progress=shown)
     parent, created = _branch_head(hub, repo, branch, private=private)
     changed = _changed(to, repo, parent, files)
@@ -105,7 +116,8 @@ def _changed(to: Connection, repo: RepoId, parent: CommitId | None, files: Seque
         return list(files)
     try:
         with Remote(to.endpoint, to.token) as remote:
-            held = {file.path: file.digest for file in remote.manifest(repo, parent).files}
+            files_there = remote.manifest(repo, parent).files
     except NotFound:
         return list(files)
+    held = {file.path: file.digest for file in files_there if file.fault is None}
     return [file for file in files if held.get(file.path) != file.digest]

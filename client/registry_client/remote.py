@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
 import httpx2
@@ -16,11 +16,25 @@ from pydantic import TypeAdapter, ValidationError
 
 from registry_client.answers import error_from, unreachable
 from registry_core.errors import RemoteFailed
-from registry_core.ids import CommitId, RepoId, RepoPath, Revision
-from registry_core.records import FindPage, Manifest, ModelDetail, Publication, Rerun, RerunReport, Tensor
+from registry_core.ids import CommitId, Owner, RepoId, RepoPath, Revision
+from registry_core.records import (
+    FindPage,
+    Lineage,
+    Manifest,
+    ModelDetail,
+    Publication,
+    PublicKey,
+    Rerun,
+    RerunReport,
+    Tensor,
+)
 
 if TYPE_CHECKING:
+    from registry_core.comparisons import Layers, Suggestions
+    from registry_core.policy.waivers import Waiver
     from registry_core.reports import Report
+    from registry_core.reuse_ledger import Ledger
+    from registry_core.reuse_statement import EndedReuse, StatedReuse
 
 Answer = TypeVar("Answer")
 
@@ -39,6 +53,25 @@ class Identity:
 
     name: str
     orgs: list[Organisation] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Asking:
+    user: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to read a gated repo, as the Hub protocol has it."""
+
+    user: Asking
+    status: str
+    timestamp: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    status: Literal["pending", "accepted", "rejected"]
 
 
 class Remote:
@@ -70,6 +103,7 @@ class Remote:
         author: str | None = None,
         tag: str | None = None,
         where: Sequence[str] = (),
+        at_least: str | None = None,
         sort: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
@@ -80,6 +114,7 @@ class Remote:
             "task": task,
             "author": author,
             "tag": tag,
+            "at_least": at_least,
             "sort": sort,
             "limit": limit,
             "cursor": cursor,
@@ -88,6 +123,26 @@ class Remote:
         if where:
             params["where"] = list(where)
         return self._get(FindPage, f"{_API}/find", params)
+
+    def pareto(self, task: str, *, metric: str | None, dataset: str | None, limit: int | None) -> Layers:
+        """The Pareto layers of the largest comparison group that fits."""
+        from registry_core.comparisons import Layers
+
+        given = {"task": task, "metric": metric, "dataset": dataset, "limit": limit}
+        return self._get(Layers, f"{_API}/pareto", {name: value for name, value in given.items() if value is not None})
+
+    def candidates(self, task: str, *, at_least: Sequence[str], estimate_kwh: float | None) -> Suggestions:
+        """What could be reused instead of training."""
+        from registry_core.comparisons import Suggestions
+
+        params: dict[str, Any] = {"task": task, "at_least": list(at_least)}
+        if estimate_kwh is not None:
+            params["estimate_kwh"] = estimate_kwh
+        return self._get(Suggestions, f"{_API}/candidates", params)
+
+    def lineage(self, repo_id: RepoId, revision: Revision | CommitId) -> Lineage:
+        """What a model and its relatives took. Raises EntryNotFound when the revision has no card."""
+        return self._get(Lineage, f"{_repo(repo_id)}/lineage/{_segment(revision)}")
 
     def detail(self, repo_id: RepoId, revision: Revision | CommitId) -> ModelDetail:
         """Everything about one model at one revision."""
@@ -120,6 +175,68 @@ class Remote:
         """Mark a revision as recommended for reuse."""
         return self._call(Publication, "POST", f"{_repo(repo_id)}/publish/{_segment(revision)}")
 
+    def register_key(self, public: str, name: str) -> PublicKey:
+        """File an Ed25519 public key, 64 hex digits, under the caller's account; the same key twice changes nothing."""
+        return self._call(PublicKey, "POST", f"{_API}/keys", json={"public": public, "name": name})
+
+    def state_reuse(self, repo_id: RepoId, commit_id: str, envelope: dict[str, Any]) -> StatedReuse:
+        """Send a signed statement of reuse; whether it counts now."""
+        from registry_core.reuse_statement import StatedReuse
+
+        return self._call(StatedReuse, "POST", f"{_repo(repo_id)}/reuses/{_segment(commit_id)}", json=envelope)
+
+    def withdraw_reuse(self, number: int, reason: str | None) -> EndedReuse:
+        """Take a statement of reuse back."""
+        from registry_core.reuse_statement import EndedReuse
+
+        return self._call(EndedReuse, "DELETE", f"{_API}/reuses/{number}", json={"reason": reason})
+
+    def ledger(self, model: RepoId | None, organisation: Owner | None) -> Ledger:
+        """What reuse avoided, or what of it is about a model or an organisation."""
+        from registry_core.reuse_ledger import Ledger
+
+        given = {"model": model, "organisation": organisation}
+        return self._get(Ledger, f"{_API}/ledger", {name: value for name, value in given.items() if value})
+
+    def ask_access(self, repo_id: RepoId) -> Literal["pending", "accepted", "rejected"]:
+        """Ask to read the files of a gated repo; where the request stands."""
+        return self._call(Standing, "POST", f"{_hub(repo_id)}/ask-access").status
+
+    def access_requests(self, repo_id: RepoId, status: str) -> list[Asked]:
+        """The requests that stand there, oldest first."""
+        return self._get(list[Asked], f"{_hub(repo_id)}/user-access-request/{status}")
+
+    def settle_access(self, repo_id: RepoId, user: str, status: str, reason: str | None = None) -> None:
+        """Accept or reject a request. Raises AccountNotFound for somebody who never asked."""
+        body = {"user": user, "status": status, "rejectionReason": reason}
+        self._call(dict[str, Any], "POST", f"{_hub(repo_id)}/user-access-request/handle", json=body)
+
+    def grant_access(self, repo_id: RepoId, user: str) -> None:
+        """Let somebody in who did not ask. Raises AccountNotFound when there is no such user."""
+        self._call(dict[str, Any], "POST", f"{_hub(repo_id)}/user-access-request/grant", json={"user": user})
+
+    def set_gated(self, repo_id: RepoId, gated: Literal["auto", "manual"] | None) -> None:
+        """Say who may read the files of a repo that everybody sees."""
+        self._call(dict[str, Any], "PUT", f"{_hub(repo_id)}/settings", json={"gated": gated or False})
+
+    def policy(self, owner: Owner, act: str) -> dict[str, Any]:
+        """The policy that holds for the owner's repos. NotFound, or NotAllowed, where the server tells none."""
+        return self._get(dict[str, Any], f"{_API}/owners/{owner}/policies/{act}")
+
+    def set_policy(self, owner: Owner, act: str, source: str | None) -> dict[str, Any]:
+        """The policy that holds for the owner's repos at `act` from now on; None: the server's default one."""
+        path = f"{_API}/owners/{owner}/policies/{act}"
+        if source is None:
+            return self._call(dict[str, Any], "DELETE", path)
+        return self._call(dict[str, Any], "PUT", path, content=source.encode())
+
+    def waive(self, repo_id: RepoId, waiver: Waiver) -> Waiver:
+        """Keep an exception that the caller signed."""
+        from registry_core.policy.waivers import Waiver
+
+        given = {name: value for name, value in vars(waiver).items() if value is not None}
+        return self._call(Waiver, "POST", f"{_repo(repo_id)}/waivers", json=given)
+
     def whoami(self) -> Identity:
         """Whose token this is. Raises Unauthenticated when the server does not know it."""
         return self._get(Identity, "/api/whoami-v2")
@@ -145,6 +262,10 @@ class Remote:
 
 def _repo(repo_id: RepoId) -> str:
     return f"{_API}/repos/models/{repo_id}"
+
+
+def _hub(repo_id: RepoId) -> str:
+    return f"/api/models/{repo_id}"
 
 
 def _segment(revision: str) -> str:

@@ -38,6 +38,9 @@ from registry_core.quantity import EnergyPerUnit
 from registry_core.records import FootprintStatus
 from registry_core.strict import Count, Faults, Items, Number, Strict, Text, fault_lines, faults_of, read_json
 
+CARD_PATH = "footprint.json"
+"""Where a repo keeps its card."""
+
 MAX_CARD_BYTES = 4 * 1024 * 1024
 
 Relation = Literal["finetune", "adapter", "merge", "quantized", "distilled", "pruned", "continued", "none"]

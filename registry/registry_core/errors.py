@@ -3,14 +3,14 @@
     RegistryError
     ├── Invalid            what was given does not make sense          HTTP 400/422   exit 2
     │   ├── InvalidName, InvalidRevision, InvalidPath, InvalidDigest
-    │   ├── InvalidWhere
-    │   └── InvalidCard, InvalidRecipe, InvalidReadme, InvalidWeights           exit 1
+    │   ├── InvalidWhere, InvalidPolicy
+    │   └── InvalidCard, InvalidRecipe, InvalidReadme, InvalidWeights, InvalidImport    exit 1
     ├── NotFound           there is no such thing, or it is hidden     HTTP 404       exit 3
     │   └── RepoNotFound, RevisionNotFound, EntryNotFound, AccountNotFound
     ├── NotAllowed         it is there and you may not                 HTTP 401/403   exit 4
-    │   └── Unauthenticated, Forbidden
+    │   └── Unauthenticated, Forbidden, Gated
     ├── Refused            understood, and declined                    HTTP 4xx       exit 1
-    │   └── AlreadyExists, StaleParent, DigestDiffers, ContentDiffers, MeasurementFailed, Unsupported
+    │   └── AlreadyExists, StaleParent, DigestDiffers, ContentDiffers, MeasurementFailed, PolicyRefused, Unsupported
     └── Unavailable        the server, its storage or the network      HTTP 5xx       exit 5
         └── StorageFull, RemoteFailed
 
@@ -92,10 +92,23 @@ class InvalidWhere(Invalid):
     code = "invalid_where"
 
 
+class InvalidPolicy(Invalid):
+    """A policy file, or a waiver, breaks its form; `faults` names every fault."""
+
+    code = "invalid_policy"
+
+
 class InvalidWeights(Invalid):
     """A safetensors file has a header that cannot be trusted."""
 
     code = "invalid_weights"
+    exit_code = 1
+
+
+class InvalidImport(Invalid):
+    """A file of another tool makes no card; `faults` names what is wrong and what is missing."""
+
+    code = "invalid_import"
     exit_code = 1
 
 
@@ -147,11 +160,23 @@ class Forbidden(NotAllowed):
     code = "forbidden"
 
 
+class Gated(NotAllowed):
+    """The repo is there for all to see, and its files are for those whom its owner admits."""
+
+    code = "gated"
+
+
 class Refused(RegistryError):
     """Understood, and declined."""
 
     code = "refused"
     exit_code = 1
+
+
+class PolicyRefused(Refused):
+    """A policy does not let an act go on; `faults` names every rule that blocks it, and why."""
+
+    code = "policy_refused"
 
 
 class AlreadyExists(Refused):

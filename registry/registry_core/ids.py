@@ -25,7 +25,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 RESERVED_OWNERS = frozenset(
     "about account admin api assets buckets cas check collections compare datasets discussions docs"
-    " favicon.ico healthz join kernels lfs login logout metrics models new oauth organizations papers raw"
+    " favicon.ico healthz join kernels ledger lfs login logout metrics models new oauth organizations papers pareto raw"
     " resolve reuse robots.txt search settings spaces static tree uploads v1 v2 xet".split()
 )
 """Names that are the first segment of an address of ours, and so cannot own anything."""

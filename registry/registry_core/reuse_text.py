@@ -11,6 +11,8 @@ from typing import Any
 
 from registry_core.quantity import Amount
 from registry_core.reuse_ledger import Ledger, Sum
+from registry_core.reuse_statement import StatedReuse
+from registry_core.reuse_views import ModelLedger
 
 _AVOIDED = [f"avoided_{what}{end}" for what in ("kwh", "co2e_kg") for end in ("", "_low", "_high")]
 _EVENT_COLUMNS = [
@@ -22,8 +24,8 @@ _EVENT_COLUMNS = [
 _SUM_COLUMNS = ["by", "name", "events", *_AVOIDED, "events_without_co2e", "convention"]
 
 
-def ledger_json(found: Ledger) -> dict[str, Any]:
-    """The ledger as plain JSON values; days as `2026-11-22`, amounts as `{value, low, high, source}`."""
+def ledger_json(found: Ledger | ModelLedger | StatedReuse) -> dict[str, Any]:
+    """The record as plain JSON values; days as `2026-11-22`, amounts as `{value, low, high, source}`."""
     document: dict[str, Any] = json.loads(json.dumps(asdict(found), default=str))
     return document
 

@@ -55,7 +55,7 @@ def card(**changes: Any) -> dict[str, Any]:
         "schema": "footprint-card/1.0",
         "created_at": "2026-11-21T09:00:00Z",
         "generator": {"name": "model-commons", "version": "0.1.0"},
-        "model": {"task": "image-classification", "license": "Apache-2.0", "tags": ["digits"]},
+        "model": {"task": "image-classification", "license": "Apache-2.0", "tags": ["digits"], "base_models": []},
         "phases": [phase],
         "quality": [{**score, "value": 0.975, "higher_is_better": True, "n": 450}],
         "evidence": {"tool": "codecarbon", "tool_version": "3.3.2"},

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from tests.client.models import card, safetensors_bytes, write_model
 
 from registry_client.completing import complete
-from registry_client.drafting import draft_readme, plain_number
+from registry_client.drafting import draft_readme
 from registry_client.folder import LocalFile, list_files, measure, safetensors_headers
 from registry_client.writing import rewrite
 from registry_core.errors import Invalid, InvalidCard, InvalidPath, InvalidWeights
+from registry_core.exports.front_matter import plain_number
 from registry_core.ids import RepoId
 from registry_core.readme import parse_readme
 

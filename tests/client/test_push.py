@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from huggingface_hub import HfApi, constants, get_hf_file_metadata
 from huggingface_hub.utils import are_progress_bars_disabled
 from tests.client.models import card, write_model
+from tests.conftest import REGISTRY
 
-from registry_client import push, show
+from registry_client import pull, push, show
 from registry_client.cli import run
 from registry_client.hub import Hub
 from registry_core.errors import (
@@ -52,12 +54,13 @@ def test_push_makes_repo_and_one_commit(model: Path, at: dict[str, str], repo_id
     assert result.created
     assert not result.unchanged
     assert commits(repo_id, at) == 2  # with the empty first one
-    assert (result.files, result.uploaded_files) == (4, 4)
+    assert (result.files, result.uploaded_files) == (5, 5)
     assert result.url.startswith(at["endpoint"])
     detail = show(repo_id, **at)
     assert detail.commit_id == result.commit_id
     assert detail.footprint_status == "complete"
-    assert {"README.md", "config.json", "footprint.json", "model.safetensors"} <= {f.path for f in detail.files}
+    written = {"README.md", ".eval_results/footprint-card.yaml"}
+    assert {*written, "config.json", "footprint.json", "model.safetensors"} <= {f.path for f in detail.files}
 
 
 def test_push_twice_sends_no_bytes(model: Path, at: dict[str, str], repo_id: str) -> None:
@@ -96,6 +99,25 @@ def test_large_file_goes_by_xet_or_where_that_is_off_by_lfs(
     assert result.uploaded_bytes > 400_000
     address = f"{at['endpoint']}/{repo_id}/resolve/main/model.safetensors"
     assert (get_hf_file_metadata(address, token=at["token"]).xet_file_data is None) == is_xet_off
+
+
+def test_a_file_that_the_server_lost_is_sent_again(
+    tmp_path: Path, server: Any, at: dict[str, str], monkeypatch: pytest.MonkeyPatch, repo_id: str
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    model = write_model(tmp_path / "large", values=[random.random() for _ in range(20_000)])
+    first = push(model, repo_id, **at)
+    by_path = {file.path: file for file in show(repo_id, **at).files}
+    digest = by_path["model.safetensors"].digest
+    stored = server.data / "blobs/sha256" / digest[:2] / digest[2:4] / digest
+    stored.write_bytes(b"damaged" + stored.read_bytes()[7:])
+    subprocess.run([REGISTRY, "admin", "fsck", "--data", server.data], check=False, capture_output=True)
+    (notice,) = show(repo_id, **at).notices
+    assert notice.startswith("model.safetensors: ")
+    again = push(model, repo_id, **at)
+    assert (again.uploaded_files, again.unchanged, again.commit_id) == (1, True, first.commit_id)
+    assert show(repo_id, **at).notices == []
+    assert pull(repo_id, to=tmp_path / "there", **at).commit_id == first.commit_id
 
 
 def test_settings_of_the_hubs_library_are_put_back(model: Path, at: dict[str, str], repo_id: str) -> None:

@@ -24,7 +24,7 @@ from registry_client.tracking.codecarbon_meter import CodeCarbonMeter
 from registry_client.tracking.meter import Device, PartEnergy, Reading
 from registry_core.errors import Invalid, InvalidWeights, MeasurementFailed, NotFound
 from registry_core.recipe import Recipe, parse_recipe
-from registry_core.records import RerunReport
+from registry_core.records import Rerun, RerunReport
 
 CPU = torch.device("cpu")
 RECIPE = """\
@@ -283,6 +283,32 @@ def test_a_device_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture
     assert missing, "no computer has both"
     assert cli.run(["rerun", "demo/digits", "--device", missing[0]]) == 2
     assert f"no {missing[0]} device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "next_step"),
+    [
+        (
+            "pass",
+            0,
+            "registry reuse state demo/digits@0123456789ab --task image-classification --alternative train-own",
+        ),
+        ("fail", 1, "registry show demo/digits@v1"),
+    ],
+)
+def test_who_repeated_a_result_is_told_how_to_state_its_reuse(
+    verdict: Any, code: int, next_step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = RerunReport(
+        **{"commit_id": "0123456789abcdef" * 2 + "01234567", "task": "image-classification", "dataset": "digits"},
+        **{"split": "test", "metric": "accuracy", "claimed": 0.9, "observed": 0.9, "tolerance": 0.1, "n": 10},
+        **{"verdict": verdict, "duration_seconds": 1.0, "energy_kwh": None, "energy_source": None},
+    )
+    stored = Rerun(1, "bob", "2026-11-22T10:00:00Z", report)
+    found = rerunning.RerunResult("demo/digits", "v1", report, 1, stored)
+    monkeypatch.setattr("registry_client.rerun.rerun", lambda *_, **__: found)
+    assert cli.run(["rerun", "demo/digits@v1"]) == code
+    assert capsys.readouterr().err.splitlines()[-1] == f"Next: {next_step}"
 
 
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

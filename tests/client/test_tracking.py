@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -13,79 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.client.meters import WATTS, BrokenMeter, ConstantMeter, save_weights, tracker, work
 
-from registry_client import cli, track
-from registry_client.tracking.codecarbon_meter import SHARED, CodeCarbonMeter, _method
-from registry_client.tracking.evidence import without_names
-from registry_client.tracking.meter import Device, PartEnergy, Reading
-from registry_client.tracking.overlap import FILE_NAME, Overlap
-from registry_client.tracking.tracker import Tracker
+from registry_client import cli
+from registry_client.tracking.codecarbon_meter import CodeCarbonMeter
 from registry_core.card import Card, parse_card
-from registry_core.errors import Invalid, InvalidCard, MeasurementFailed
-
-WATTS = 36.0
-FORCED = {"force_cpu_power": "1000", "force_ram_power": "1000", "pue": "9", "tracking_mode": "process"}
-CALLS = {"emissions_endpoint": "http://127.0.0.1:9", "co2_signal_api_token": "a-token", "output_methods": "csv,api"}
-
-
-class ConstantMeter:
-    """A machine that always draws 36 W, by its counter. `ready` lets the meter find its sensors late."""
-
-    def __init__(self, ready: threading.Event | None = None) -> None:
-        self.ready = ready
-        self.started = 0.0
-
-    def prepare(self) -> None:
-        if self.ready:
-            self.ready.wait(10)
-
-    def start(self) -> None:
-        self.started = time.monotonic()
-
-    def stop(self) -> Reading:
-        seconds = time.monotonic() - self.started
-        parts = {"cpu": PartEnergy(WATTS * seconds / 3.6e6, "rapl_package")}
-        return Reading(seconds, parts, (Device("cpu", "Quiet CPU", 2, 18.0),), "constant", "1")  # type: ignore[arg-type]
-
-
-class BrokenMeter(ConstantMeter):
-    """A meter that fails at one of its three calls."""
-
-    def __init__(self, at: str) -> None:
-        super().__init__()
-        self.at = at
-
-    def prepare(self) -> None:
-        self._fail("prepare")
-
-    def start(self) -> None:
-        self._fail("start")
-
-    def stop(self) -> Reading:
-        self._fail("stop")
-        return super().stop()
-
-    def _fail(self, call: str) -> None:
-        if call == self.at:
-            raise MeasurementFailed(f"No sensor at {call}.")
-
-
-def tracker(**changes: Any) -> Tracker:
-    given = {"task": "image-classification", "license": "Apache-2.0", "country": "FRA", "meter": ConstantMeter()}
-    return track(**{**given, **changes})
-
-
-def save_weights(folder: Path) -> None:
-    """The smallest safetensors file with a tensor in it: two numbers of 32 bits."""
-    header = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
-
-
-def work(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        sum(range(1000))
+from registry_core.errors import Invalid, InvalidCard
 
 
 @pytest.fixture(scope="module")
@@ -128,169 +59,11 @@ def test_card_of_a_real_run_describes_the_weights_beside_it(real_run: tuple[Path
     assert card.quality[0].value == 0.97
 
 
-def test_evidence_has_the_tools_row_without_place_and_names(real_run: tuple[Path, Card]) -> None:
-    folder, card = real_run
-    assert card.evidence.tool_version
-    assert card.evidence.tool_version.startswith("3.3")
-    evidence = json.loads((folder / str(card.evidence.row)).read_text())
-    assert {"row.latitude", "row.longitude"} <= set(evidence["removed"])
-    assert evidence["row"]["duration"] == pytest.approx(evidence["wall_seconds"], rel=0.1)
-    assert str(Path.home()) not in json.dumps(evidence)
-    assert evidence["row"]["pue"] == 1.0
-
-
-def test_names_are_found_as_words() -> None:
-    row = {"os": "Linux on box-7", "user": "ann", "model": "annotator", "latitude": 1.0, "cpu": 2}
-    assert without_names(row, {"box-7", "ann"}) == (
-        {"model": "annotator", "cpu": 2},
-        ["latitude", "os", "user"],
-    )
-
-
-def test_configuration_files_and_variables_change_nothing_and_nothing_is_sent(
-    real_run: tuple[Path, Card], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    lines = [f"{name} = {value}" for name, value in (FORCED | CALLS).items()]
-    (tmp_path / ".codecarbon.config").write_text("\n".join(["[codecarbon]", *lines]))
-    for name, value in FORCED.items():
-        monkeypatch.setenv(f"CODECARBON_{name.upper()}", value)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    attempts = without_network(monkeypatch)
-    reading = measured_by(CodeCarbonMeter("FRA"), seconds=1.2)
-    usual = json.loads((real_run[0] / "footprint/tool-row-pretraining.json").read_text())
-    assert dict(reading.settings) == usual["settings"]
-    assert reading.row["ram_power"] == usual["row"]["ram_power"]
-    assert reading.methods == usual["methods"]
-    assert attempts == []
-    assert [path.name for path in tmp_path.iterdir()] == [".codecarbon.config"]
-    assert capfd.readouterr() == ("", "")
-
-
-def without_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Let every attempt to reach another computer fail, and list them."""
-    attempts: list[Any] = []
-
-    def refuse(*arguments: Any, **_: Any) -> Any:
-        attempts.append(arguments)
-        raise OSError("no network here")
-
-    for name in ("connect", "connect_ex", "sendto"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    return attempts
-
-
-def measured_by(meter: CodeCarbonMeter, seconds: float) -> Reading:
-    meter.prepare()
-    meter.start()
-    work(seconds)
-    return meter.stop()
-
-
 def test_without_codecarbon_the_extra_is_named_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(Invalid) as caught:
         tracker(meter=None)
     assert "model-commons[track]" in caught.value.hint
-
-
-@pytest.fixture
-def own_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """As if nothing else were measured on this host; the file that measurements share."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return tmp_path / FILE_NAME
-
-
-@pytest.mark.usefixtures("own_host")
-def test_one_measurement_after_the_other_is_alone() -> None:
-    for _ in range(2):
-        overlap = Overlap()
-        assert (overlap.start(), overlap.stop()) == (False, False)
-
-
-@pytest.mark.usefixtures("own_host")
-def test_measurements_at_the_same_time_see_each_other() -> None:
-    first, second, third = Overlap(), Overlap(), Overlap()
-    assert not first.start()
-    assert second.start()
-    assert first.stop()
-    assert third.start()
-    assert third.stop() is False
-    assert second.stop()
-
-
-def test_a_measurement_of_another_process_is_seen_until_it_ends(own_host: Path) -> None:
-    program = (
-        "import sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
-        "from registry_client.tracking.overlap import Overlap\n"
-        "overlap = Overlap(); print(overlap.start(), flush=True); sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", program, str(own_host.parent)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "False\n"
-        mine = Overlap()
-        assert mine.start()
-        assert not mine.stop()
-        other.kill()
-    again = Overlap()
-    assert (again.start(), again.stop()) == (False, False)
-
-
-def test_a_host_that_lets_nobody_look_measures_all_the_same(own_host: Path) -> None:
-    own_host.mkdir()
-    overlap = Overlap()
-    assert (overlap.start(), overlap.stop()) == (False, False)
-
-
-@pytest.mark.usefixtures("own_host")
-def test_two_runs_at_once_are_warned_of_and_say_so_in_their_cards(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    save_weights(tmp_path / "model")
-    with tracker(meter=None) as first, tracker(meter=None) as second:
-        work(0.3)
-    for run in (first, second):
-        card = parse_card(run.save(tmp_path / "model").read_bytes())
-        assert card.narrative
-        assert SHARED in card.narrative["energy"]
-    assert caplog.text.count("measured more than once") == 2
-    with tracker(meter=None, scope="process") as alone, tracker(meter=None):
-        work(0.3)
-    assert SHARED not in str(parse_card(alone.save(tmp_path / "model").read_bytes()).narrative)
-
-
-def test_process_scope_is_told_and_covers_this_process() -> None:
-    reading = measured_by(CodeCarbonMeter("FRA", scope="process"), seconds=1.2)
-    assert reading.row["tracking_mode"] == "process"
-    assert reading.parts["cpu"].energy_kwh > 0
-
-
-@pytest.mark.parametrize(("seconds", "told"), [(0.0, "no energy of any part"), (0.1, "no result")])
-def test_a_tool_that_lost_its_sensors_gives_no_number(seconds: float, told: str) -> None:
-    meter = CodeCarbonMeter("FRA")
-    meter.prepare()
-    meter._tracker._hardware = [object()]
-    meter.start()
-    work(seconds)
-    with pytest.raises(MeasurementFailed, match=told):
-        meter.stop()
-
-
-def test_a_tool_whose_time_is_not_ours_gives_no_number() -> None:
-    meter = CodeCarbonMeter("FRA", clock=lambda: 3 * time.monotonic())
-    with pytest.raises(MeasurementFailed, match=r"of a span of"):
-        measured_by(meter, seconds=0.5)
-
-
-def test_each_of_the_tools_modes_has_a_method() -> None:
-    from codecarbon.external.hardware import CPU
-    from codecarbon.external.ram import RAM
-
-    methods = {mode: _method(CPU(".", mode, "a CPU", 10)) for mode in ("cpu_load", "constant", "something_new")}
-    assert methods == {"cpu_load": "cpu_load_model", "constant": "tdp_constant", "something_new": "unknown"}
-    assert _method(RAM()) == "ram_dimm_model"
 
 
 @pytest.mark.parametrize("at", ["prepare", "start", "stop"])
@@ -371,7 +144,7 @@ def test_without_a_known_country_nothing_starts(country: str | None) -> None:
 def test_country_comes_from_the_environment() -> None:
     with tracker(country=None, environ={"REGISTRY_COUNTRY": "DEU"}) as run:
         pass
-    assert run._declared.country == "DEU"
+    assert run.declared.country == "DEU"
 
 
 @pytest.mark.parametrize("change", [{"license": "no licence"}, {"task": "Two Words"}, {"stage": "guessing"}])
@@ -412,6 +185,74 @@ def test_a_decorated_function_receives_its_run_each_time(tmp_path: Path) -> None
     assert training(0.5) == 1.0
     card = json.loads((tmp_path / "footprint.json").read_text())
     assert [entry["value"] for entry in card["quality"]] == [0.5]
+
+
+def test_phases_of_one_model_stand_in_one_card(tmp_path: Path) -> None:
+    save_weights(tmp_path)
+    for stage, data in (("development", "a/small"), ("pretraining", "a/large"), ("finetuning", "a/small")):
+        with tracker(stage=stage, data_sources=[data]) as run:
+            work(0.05)
+        run.quality("accuracy", 0.9, dataset=data, split="test", n=10)
+        run.save(tmp_path, append=True)
+        run.save(tmp_path, append=True)  # the same run again is no second phase
+    card = parse_card((tmp_path / "footprint.json").read_bytes())
+    assert [phase.stage for phase in card.phases] == ["development", "pretraining", "finetuning"]
+    assert card.quality
+    assert len(card.quality) == 3
+    assert card.data
+    assert card.data.sources
+    assert [source.id for source in card.data.sources] == ["a/small", "a/large"]
+    assert card.evidence.row == "footprint/tool-row-0-development.json"
+    names = {path.name for path in (tmp_path / "footprint").iterdir()}
+    assert {"env-0-development.json", "env-1-pretraining.json", "tool-row-2-finetuning.json"} <= names
+
+
+def test_remarks_of_later_phases_say_which_phase_they_are_about(tmp_path: Path) -> None:
+    for at in ("start", "stop"):
+        with tracker(meter=BrokenMeter(at), output=tmp_path / "footprint.json", append=True):
+            work(0.02)
+    card = json.loads((tmp_path / "footprint.json").read_text())
+    assert len(card["phases"]) == 2
+    assert card["narrative"]["energy"] == (
+        "Energy was not measured: No sensor at start.; Phase 1-pretraining: Energy was not measured: No sensor at stop."
+    )
+
+
+def test_without_append_a_card_is_replaced(tmp_path: Path) -> None:
+    for _ in range(2):
+        with tracker(output=tmp_path / "footprint.json"):
+            work(0.02)
+    assert len(json.loads((tmp_path / "footprint.json").read_text())["phases"]) == 1
+
+
+def test_nothing_is_added_to_a_card_with_faults(tmp_path: Path) -> None:
+    (tmp_path / "footprint.json").write_text('{"schema": "footprint-card/1.0"}')
+    with tracker() as run:
+        work(0.02)
+    with pytest.raises(InvalidCard):
+        run.write(tmp_path / "footprint.json", append=True)
+    assert (tmp_path / "footprint.json").read_text() == '{"schema": "footprint-card/1.0"}'
+
+
+def test_a_phase_of_another_model_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    path = tmp_path / "footprint.json"
+    with tracker(output=path, append=True):
+        work(0.02)
+    with pytest.raises(Invalid, match="'image-classification', and this phase 'other'"):
+        tracker(task="other", output=path, append=True)
+    assert len(json.loads(path.read_text())["phases"]) == 1
+
+
+def test_what_was_computed_stands_in_the_card(tmp_path: Path) -> None:
+    save_weights(tmp_path)
+    with tracker() as run:
+        work(0.02)
+    run.work(tokens=2048, compute_flop=3e12, method="six_n_d", kind="effective")
+    phase = parse_card(run.save(tmp_path).read_bytes()).phases[0]
+    assert phase.tokens
+    assert phase.compute_flop
+    assert (phase.tokens.value, phase.compute_flop.value) == (2048, 3e12)
+    assert (phase.compute_flop.method, phase.compute_flop_kind) == ("six_n_d", "effective")
 
 
 def test_save_needs_weights_and_an_ended_run(tmp_path: Path) -> None:
@@ -463,6 +304,14 @@ def test_track_command_declares_scope_and_pue(track_command: Command, tmp_path: 
     phase = parse_card((tmp_path / "footprint.json").read_bytes()).phases[0]
     assert phase.pue
     assert (phase.scope, phase.pue.value, phase.pue_origin) == ("process", 1.2, "operator_report")
+
+
+def test_track_command_adds_a_phase(track_command: Command, tmp_path: Path) -> None:
+    save_weights(tmp_path)
+    for stage in ("pretraining", "finetuning"):
+        assert track_command(sys.executable, "-c", "pass", options=("--append", "--stage", stage)) == 0
+    phases = parse_card((tmp_path / "footprint.json").read_bytes()).phases
+    assert [phase.stage for phase in phases] == ["pretraining", "finetuning"]
 
 
 def test_track_command_passes_a_failure_on_and_writes_no_card(

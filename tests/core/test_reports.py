@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -16,16 +16,9 @@ from registry_core.errors import Invalid
 from registry_core.grades import Grade, SignatureCheck
 from registry_core.reports import STANDARDS, Report, report
 from registry_core.reports.line import Line, plain
-from registry_core.reports.subject import Alternative, Avoided, Subject
+from registry_core.reports.subject import Alternative, Avoided, Decided, Subject
 
 MADE_AT = "2026-11-22T08:00:00Z"
-
-
-@dataclass(frozen=True)
-class Decision:
-    policy: str = "minimal/1"
-    policy_digest: str = "d" * 64
-    allowed: bool = True
 
 
 def of(standard: str, document: dict[str, Any], recipient: str | None = None, **known: Any) -> Report:
@@ -48,7 +41,7 @@ def everything_known() -> dict[str, Any]:
         "site_is_own": False,
         "grade": Grade("E3", (), ("a rerun by somebody else",)),
         "signature": SignatureCheck(True, "k" * 64, "alice", None),
-        "decision": Decision(),
+        "decision": Decided("minimal/1", "d" * 64, allowed=True),
         "parent": parse_card(golden_card()),
         "alternatives": [
             Alternative("other/model", "accuracy", 0.9, 3.0),

@@ -16,15 +16,19 @@ from flask.testing import FlaskClient
 from tests.client.models import safetensors_bytes
 from tests.core.cards import minimal_card
 from tests.server.pushing import push
+from tests.server.reusing import add_key, envelope_of, state
 from tests.server.wire import batch, commit, create, inline, large, upload
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from registry_core.ids import RESERVED_OWNERS
+from registry_core.policy.waivers import Waiver, waiver_bytes
+from registry_core.signing import sign_statement
 from registry_server.app import app_of
 from registry_server.settings import UPLOAD_GRACE_SECONDS
 from registry_server.usecases import accounts
 from registry_server.usecases.context import Registry
+from registry_server.usecases.governing import WAIVER_TYPE
 
 SECRET = b"weights that only alice has " * 9
 SAFETENSORS = safetensors_bytes([0.5, 1.0])
@@ -42,18 +46,32 @@ def mallory(token: Token) -> Headers:
 
 @pytest.fixture
 def secret(client: FlaskClient, alice: Headers) -> str:
-    """A private repo of alice's with a branch, a tag, a card and weights."""
-    create(client, alice, "alice/secret", private=True)
+    """A private repo of alice's with a branch, a tag, a card and weights, and one of a data set with the same name."""
     files = {"model.safetensors": SAFETENSORS, "w.bin": SECRET, "a.txt": b"hello", "sub/b": b""}
     files["footprint.json"] = json.dumps(minimal_card()).encode()
     files["README.md"] = b"---\ntags: [zebra]\n---\n# quagga\n"
-    made = push(client, alice, "alice/secret", files)
+    push(client, alice, "alice/secret", files, kind="dataset", private=True)
+    made = push(client, alice, "alice/secret", files, private=True)
     for call in ("branch/dev", "tag/main"):
         body = {"tag": "v1"}
         assert client.post(f"/api/models/alice/secret/{call}", json=body, headers=alice).status_code == 200
+    assert client.put("/api/models/alice/secret/settings", json={"gated": "manual"}, headers=alice).status_code == 200
+    assert client.post("/api/models/alice/secret/ask-access", headers=alice).json["status"] == "pending"
     pull = {"title": "A change", "pullRequest": True}
     assert client.post("/api/models/alice/secret/discussions", json=pull, headers=alice).json["num"] == 1
     return made
+
+
+@pytest.fixture
+def bodies(registry: Registry, client: FlaskClient, alice: Headers, secret: str) -> list[bytes]:
+    """What is sent everywhere, and a statement of reuse about the private repo, which alice has made already."""
+    pair = add_key(registry, "alice")
+    state(client, alice, pair, "alice/secret", secret, organisation="alice")
+    said = envelope_of(client, pair, "alice/secret", secret, alice, organisation="alice")
+    waiver = Waiver("MEA-01", "No counter here, and so on.", "alice", "2999-01-01T00:00:00Z", repo="alice/secret")
+    envelope = sign_statement(WAIVER_TYPE, waiver_bytes(waiver), pair.private_pem).decode()
+    fields = {name: value for name, value in vars(waiver).items() if value is not None}
+    return [*BODIES, json.dumps(said).encode(), json.dumps({**fields, "signature": envelope}).encode()]
 
 
 # Knowing a digest grants nothing
@@ -210,6 +228,10 @@ REPORT = {
     **{"observed": 0.9, "tolerance": 0.1, "n": 10, "verdict": "pass", "duration_seconds": 1.0},
     **{"energy_kwh": None, "energy_source": None},
 }
+WAIVER = {
+    **{"rule": "EU-07", "reason": "r", "approver": "alice", "expires": "2099-01-01T00:00:00Z"},
+    **{"repo": "alice/secret", "signature": "x"},
+}
 BODIES: list[bytes] = [
     b"",
     b"{}",
@@ -220,31 +242,53 @@ BODIES: list[bytes] = [
     json.dumps({"files": [{"path": "a.txt", "size": 1, "sample": ""}]}).encode(),
     json.dumps({"tag": "new", "startingPoint": "main", "private": False, "visibility": "public"}).encode(),
     json.dumps(REPORT).encode(),
+    json.dumps(WAIVER).encode(),
     json.dumps({"title": "A change", "pullRequest": True}).encode(),
+    json.dumps({"user": "alice", "status": "rejected"}).encode(),
+    json.dumps({"repository": "alice/copy"}).encode(),
+    json.dumps({"target": {"name": "alice/copy", "type": "model"}, "files": [{"sha256": DIGEST}]}).encode(),
+    json.dumps({"deletions": {"sha": [DIGEST], "rewriteHistory": True}}).encode(),
 ]
 ARGUMENTS = {
-    "branch": ["dev"],
+    "kind": ["models", "datasets"],
+    "kinds": ["models"],
+    "branch": ["dev", "new"],
     "tag": ["v1"],
     "path": ["a.txt", "w.bin", "sub", "model.safetensors", "nope"],
     "write": ["write"],
     "number": ["1", "9"],
+    "revision": ["main", "v1", "nope"],
+    "scope": ["read", "write"],
+    "group": ["like", "scan"],
+    "service": ["git-upload-pack"],
+    "standard": ["sci", "nope"],
+    "status": ["pending"],
+    "prefix": ["datasets"],
+    "account": ["alice"],
+    "owner": ["alice"],
 }
-ARGUMENTS |= {"revision": ["main", "v1", "nope"], "scope": ["read", "write"]}
+"""What stands for the parts of an address; `main` for any other."""
+
+
+def names_a_repo(rule: Rule) -> bool:
+    return {"owner", "name"} <= rule.arguments or {"one", "two"} <= rule.arguments
 
 
 def addresses_of_a_repo(app: Flask, repo: str, commit_id: str) -> Iterator[tuple[str, str]]:
     """Method and address of everything that the application offers for one repo."""
-    for rule in app.url_map.iter_rules():
-        if not {"owner", "name"} <= rule.arguments:
-            continue
+    for rule in filter(names_a_repo, app.url_map.iter_rules()):
         for address in _filled(rule, repo, commit_id):
-            for method in sorted((rule.methods or set()) - {"OPTIONS"}):
+            for method in _methods(rule):
                 yield method, address
+
+
+def _methods(rule: Rule) -> list[str]:
+    return sorted((rule.methods or set()) - {"OPTIONS"})
 
 
 def _filled(rule: Rule, repo: str, commit_id: str) -> list[str]:
     owner, _, name = repo.partition("/")
-    known = {"owner": [owner], "name": [name], "kind": ["models"], **ARGUMENTS}
+    known = {**ARGUMENTS, "owner": [owner], "name": [name], "one": [owner], "two": [name]}
     known["revision"] = [*known["revision"], commit_id]
     filled = [""]
     for is_argument, part in rule._trace:
@@ -265,13 +309,13 @@ def shown(answer: TestResponse, repo: str) -> tuple[int, dict[str, str], str]:
 
 
 def test_a_hidden_repo_answers_like_an_absent_one_everywhere(
-    app: Flask, client: FlaskClient, alice: Headers, mallory: Headers, secret: str
+    app: Flask, client: FlaskClient, alice: Headers, mallory: Headers, secret: str, bodies: list[bytes]
 ) -> None:
     tried = 0
     hidden = list(addresses_of_a_repo(app, "alice/secret", secret))
     absent = list(addresses_of_a_repo(app, "alice/absent", secret))
     for (method, address), (_, other) in zip(hidden, absent, strict=True):
-        for body in BODIES if method in ("POST", "PUT", "DELETE") else [b""]:
+        for body in bodies if method in ("POST", "PUT", "DELETE") else [b""]:
             for headers in ({}, mallory):
                 given = {**headers, "Content-Type": "application/json"}
                 here = client.open(address, method=method, data=body, headers=given)
@@ -286,22 +330,77 @@ def test_a_hidden_repo_answers_like_an_absent_one_everywhere(
     assert client.get("/api/models/alice/secret", headers=alice).json["private"] is True
 
 
+FOR_NOBODY = {
+    "api.state": "takes a statement signed for this commit, which it reads once the repo is found",
+    "api.waive": "takes a waiver signed by its approver, whose signature it reads once the repo is found",
+    "hub.discussion_page": "there are no pages of discussions",
+    "hub.nameless": "no repo has such a name",
+    "hub.no_discussion": "there are none",
+    "hub.no_git": "not offered",
+    "hub.not_offered": "not offered",
+    "lfs.locks": "not offered",
+    "web.dataset_page": "pages show private repos to nobody",
+    "web.model_page": "pages show private repos to nobody",
+    "web.report_page": "pages show private repos to nobody",
+}
+"""Endpoints that answer the owner of a private repo no better than anybody, with what is sent here."""
+
+
 def test_every_address_of_a_repo_is_tried_with_something_that_its_owner_finds(
-    app: Flask, client: FlaskClient, alice: Headers, secret: str
+    app: Flask, client: FlaskClient, alice: Headers, secret: str, bodies: list[bytes]
 ) -> None:
-    """Else the comparison with an absent repo would compare one 404 with another for everybody."""
-    without = [
-        rule.rule
-        for rule in app.url_map.iter_rules()
-        if {"owner", "name"} <= rule.arguments
-        and "GET" in (rule.methods or ())
-        and (rule.defaults or {}).get("kind") != "dataset"
-        and (rule.endpoint.startswith(("hub.", "api.")))
-        and not any(
-            client.get(address, headers=alice).status_code == 200 for address in _filled(rule, "alice/secret", secret)
-        )
-    ]
+    """Else the comparison with an absent repo would compare one 404 with another for everybody.
+
+    A new route fails here until ARGUMENTS and BODIES hold what its owner would send.
+    """
+    without = []
+    for rule in sorted(filter(names_a_repo, app.url_map.iter_rules()), key=lambda rule: "GET" not in _methods(rule)):
+        for method in () if rule.endpoint in FOR_NOBODY else sorted({*_methods(rule)} - {"HEAD"}):
+            answers = (
+                client.open(address, method=method, data=body, headers={**alice, "Content-Type": "application/json"})
+                for address in _filled(rule, "alice/secret", secret)
+                for body in (bodies if method != "GET" else [b""])
+            )
+            if not any(answer.status_code < 300 for answer in answers):
+                without.append((method, rule.rule))
     assert without == []
+
+
+QUERIES = [
+    "",
+    *("?model=alice/secret", "?repo=alice/secret", "?base_model=alice/secret", "?organisation=alice", "?author=alice"),
+    *("?q=quagga", "?search=secret", "?tag=zebra", "?filter=zebra", "?task=image-classification"),
+]
+"""What an address that names no repo may be asked, so that a hidden one would be found."""
+
+LOOKED_AT_ELSEWHERE = {
+    "hub.create": "test_nobody_learns_by_creating_that_a_repo_is_there",
+    "hub.delete": "test_nobody_learns_by_creating_that_a_repo_is_there",
+}
+"""Endpoints that say something else the second time they are asked."""
+
+
+def test_every_other_address_says_the_same_with_and_without_a_hidden_repo(
+    app: Flask, client: FlaskClient, alice: Headers, mallory: Headers, request: pytest.FixtureRequest
+) -> None:
+    def answers() -> dict[tuple[str, str, bytes, bool], tuple[int, dict[str, str], str]]:
+        return {
+            (method, address, body, bool(headers)): shown(
+                client.open(address, method=method, data=body, headers={**headers, "Content-Type": "application/json"}),
+                "alice/secret",
+            )
+            for rule in app.url_map.iter_rules()
+            if not names_a_repo(rule) and rule.endpoint not in LOOKED_AT_ELSEWHERE
+            for path in _filled(rule, "alice/secret", "0" * 40)
+            for method in _methods(rule)
+            for address in ([path + query for query in QUERIES] if method == "GET" else [path])
+            for body in (BODIES if method in ("POST", "PUT", "DELETE") else [b""])
+            for headers in ({}, mallory)
+        }
+
+    before = answers()
+    request.getfixturevalue("bodies")
+    assert answers() == before
 
 
 @pytest.mark.parametrize(

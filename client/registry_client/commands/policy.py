@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from registry_core.policy.rules import Act, Effect, Policy
 
 _ACTS = ("push", "publish", "pull", "promote")
+_SET_ACTS = ("push", "publish")
 
 
 @click.group()
@@ -94,6 +95,75 @@ def show(name: str, as_json: bool) -> None:
         output.emit({**policy_document(found), "digest": str(found.digest)}, True, str)
     else:
         output.emit(found, False, _rules_table)
+
+
+@policy.command(
+    "set",
+    epilog="""\b
+    Examples:
+      registry policy set my-lab lab.yaml --act publish
+      registry policy set me open-lab --act publish
+    """,
+)
+@click.argument("owner")
+@click.argument("name", metavar="FILE|NAME")
+@click.option("--act", type=click.Choice(_SET_ACTS), default="push", show_default=True, help="When it is asked.")
+@remote_options
+def set_(
+    owner: str, name: str, act: Literal["push", "publish"], endpoint: str | None, token: str | None, as_json: bool
+) -> None:
+    """Say what holds for the models of OWNER, a user or an organisation that you manage.
+
+    Where nothing is set, a push is held against `minimal`, and publishing against `publish`.
+    """
+    from registry_client.governing import set_policy
+
+    output.emit(set_policy(owner, name, act=act, endpoint=endpoint, token=token), as_json, _set_told)
+
+
+@policy.command(
+    epilog="""\b
+    Example:
+      registry policy unset my-lab --act publish
+    """
+)
+@click.argument("owner")
+@click.option("--act", type=click.Choice(_SET_ACTS), default="push", show_default=True, help="When it is asked.")
+@remote_options
+def unset(owner: str, act: Literal["push", "publish"], endpoint: str | None, token: str | None, as_json: bool) -> None:
+    """Let the server's default policy hold again for the models of OWNER."""
+    from registry_client.governing import unset_policy
+
+    output.emit(unset_policy(owner, act=act, endpoint=endpoint, token=token), as_json, _set_told)
+
+
+@policy.command(
+    epilog="""\b
+    Example:
+      registry policy waive my-lab/model MEA-01 --reason "no counter in these machines" --days 90
+    """
+)
+@click.argument("model", metavar="OWNER/NAME")
+@click.argument("rule", metavar="RULE")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; everybody who sees the model reads it.")
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How long it counts.")
+@click.option("--key", default="default", show_default=True, metavar="NAME", help="Which of your keys signs it.")
+@remote_options
+def waive(
+    model: str, rule: str, reason: str, days: int, key: str, endpoint: str | None, token: str | None, as_json: bool
+) -> None:
+    """Approve an exception from RULE for one model that you manage, signed and for a time.
+
+    The rule still says that it failed; the decision shows who waived it, why, and until when.
+    """
+    from registry_client.governing import waive as waive_rule
+
+    made = waive_rule(model, rule, reason=reason, days=days, key=key, endpoint=endpoint, token=token)
+    output.emit(made, as_json, lambda waiver: f"{waiver.repo}: {waiver.rule} is waived until {waiver.expires}")
+
+
+def _set_told(policy: dict[str, Any]) -> str:
+    return f"{policy['policy']} holds from now on: {len(policy['rules'])} rules"
 
 
 _MARKS: dict[Effect, str] = {"block": "BLOCKS", "warn": "warning", "info": "note"}

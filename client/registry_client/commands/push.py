@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Examples:
       registry push my-model me/my-model
       registry push my-model me/my-model --revision dev --message "Train ten epochs more"
+      registry push my-model me/my-model --sign
     """
 )
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 @click.option("--revision", default="main", show_default=True, help="The branch; made when it is not there.")
 @click.option("--message", metavar="TEXT", help="What the commit is about.")
 @click.option("--private", is_flag=True, help="If the repo is new: hide it from others.")
+@click.option("--sign", metavar="[KEY]", is_flag=False, flag_value="default", help="Sign the card with this key.")
+@click.option("--mask", is_flag=True, help="Replace secrets and personal data in the folder's text files.")
+@click.option(
+    "--allow-finding",
+    "allow_findings",
+    multiple=True,
+    metavar="FINGERPRINT",
+    help="Something that only looks like a secret; may repeat.",
+)
 @remote_options
 def push(
     folder: Path,
@@ -33,6 +43,9 @@ def push(
     revision: str,
     message: str | None,
     private: bool,
+    sign: str | None,
+    mask: bool,
+    allow_findings: tuple[str, ...],
     endpoint: str | None,
     token: str | None,
     as_json: bool,
@@ -40,7 +53,8 @@ def push(
     """Send FOLDER to OWNER/NAME as one commit.
 
     The repo is made when it is not there. Weights and footprint.json are checked first, and what the card can
-    learn from the files is filled in. Files that are only in the repo stay there.
+    learn from the files is filled in. Nothing is sent while a secret stands in a text file. Files that are only in
+    the repo stay there.
     """
     from registry_client.push import push as push_folder
 
@@ -50,6 +64,9 @@ def push(
         revision=revision,
         message=message,
         private=private,
+        sign=sign,
+        mask=mask,
+        allow_findings=allow_findings,
         endpoint=endpoint,
         token=token,
         progress=False if as_json else None,

@@ -51,9 +51,17 @@ def rerun(
         output.note(f"Note: {result.report.reason.rstrip('.')}.")
     output.emit(result, as_json, _told)
     if result.posted is not None:
-        output.next_step(f"registry show {spec}")
+        output.next_step(_next(spec, result))
     if result.report.verdict == "fail":
         ctx.exit(1)
+
+
+def _next(spec: str, result: RerunResult) -> str:
+    report = result.report
+    if report.verdict == "fail":
+        return f"registry show {spec}"
+    model = spec.partition("@")[0]
+    return f"registry reuse state {model}@{report.commit_id[:12]} --task {report.task} --alternative train-own"
 
 
 def _told(result: RerunResult) -> str:

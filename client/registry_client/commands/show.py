@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from registry_core.records import ModelDetail, Rerun
+    from registry_core.records import Lineage, ModelDetail, Rerun
 
 _FILES_SHOWN = 20
 _RERUNS_SHOWN = 5
@@ -31,19 +31,22 @@ _RERUNS_SHOWN = 5
 @remote_options
 def show(spec: str, endpoint: str | None, token: str | None, as_json: bool) -> None:
     """Show one model: what it cost to make, its files, its reruns."""
+    from registry_client.show import lineage_of
     from registry_client.show import show as show_model
 
     detail = show_model(spec, endpoint=endpoint, token=token)
-    output.emit(detail, as_json, _page)
+    lineage = None if as_json or not detail.footprint else lineage_of(detail, endpoint=endpoint, token=token)
+    output.emit(detail, as_json, lambda detail: _page(detail, lineage))
     output.next_step(f"registry pull {spec}")
 
 
-def _page(detail: ModelDetail) -> RenderableType:
+def _page(detail: ModelDetail, lineage: Lineage | None) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = [Text(output.plain(f"{detail.id}@{detail.revision}"), style="bold")]
-    parts.append(_table(["", ""], _facts(detail)))
+    parts.append(_table(["", ""], [*_facts(detail), *_standing(detail), *_lineage(lineage)]))
+    parts.extend(Text(output.plain(f"Cannot be served: {notice}"), style="red") for notice in detail.notices)
     if detail.totals:
         parts.append(_table(["footprint", "total", "95 % interval", "source"], _totals(detail.totals.get("all"))))
     scores = _dicts((detail.footprint or {}).get("quality"))
@@ -82,6 +85,32 @@ def _facts(detail: ModelDetail) -> Iterator[tuple[str, str]]:
     yield "footprint", detail.footprint_status
     if detail.private:
         yield "visible to", "its owner's members only"
+
+
+def _standing(detail: ModelDetail) -> Iterator[tuple[str, str]]:
+    """How far the numbers can be trusted, and how the energy compares."""
+    summary = detail.summary
+    if summary and summary.level and summary.commit_id == detail.commit_id:
+        yield "evidence level", summary.level
+    for found in detail.classes:
+        letter = f"{found.letter}{' est.' if found.is_estimated else ''}" if found.letter else found.reason
+        yield "energy class", f"{letter} ({found.metric} on {found.dataset}, {found.axis} energy, {found.taken_on})"
+    if detail.no_class:
+        yield "energy class", detail.no_class
+
+
+def _lineage(lineage: Lineage | None) -> Iterator[tuple[str, str]]:
+    from registry_core.units import energy_text
+
+    if lineage is None:
+        return
+    cumulative = energy_text((lineage.cumulative.get("energy_facility_kwh") or {}).get("value"))
+    unknown = "" if lineage.is_complete else f", at least; unknown: {', '.join(lineage.unknown) or 'some'}"
+    bases = ", ".join(relative.id for relative in lineage.ancestors) or "nothing known here"
+    yield "made from", f"{bases}; {cumulative} with all of it{unknown}"
+    if lineage.descendants:
+        induced = energy_text((lineage.induced_kwh or {}).get("value"))
+        yield "made from it", f"{len(lineage.descendants)} models, which took {induced} themselves"
 
 
 def _recommended(detail: ModelDetail) -> str:

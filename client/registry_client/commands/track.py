@@ -24,6 +24,7 @@ if TYPE_CHECKING:
       registry track --task other --license MIT --country FRA -- python train.py
       registry track --task image-classification --license Apache-2.0 --country FRA --scope process \\
         --pue 1.2 --pue-origin operator_report --output my-model/footprint.json -- python train.py
+      registry track --task other --license MIT --country FRA --fragments shared/fragments -- torchrun train.py
     """,
 )
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND…", type=click.UNPROCESSED)
@@ -62,6 +63,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="The card; in the folder of the weights it is complete at once.",
 )
+@click.option("--append", is_flag=True, help="Add a phase to the card that is there, instead of replacing it.")
+@click.option(
+    "--fragments",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder shared by all hosts of the run; `registry card merge` makes the card of it.",
+)
+@click.option(
+    "--measure-seconds",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    help="Time between two samples; 15 does for runs of days.",
+)
 @json_option
 @click.pass_context
 def track(
@@ -79,11 +93,14 @@ def track(
     base_models: tuple[str, ...],
     data_sources: tuple[str, ...],
     path: Path,
+    append: bool,
+    fragments: Path | None,
+    measure_seconds: float,
     as_json: bool,
 ) -> None:
     """Run COMMAND and write a footprint card of what this computer used meanwhile.
 
-    When the command fails there is no card, and its exit code is passed on.
+    COMMAND starts at once. When it fails there is no card, and its exit code is passed on; a fragment says so.
     """
     from registry_client.tracking import track as track_run
 
@@ -99,15 +116,19 @@ def track(
         tags=tags,
         base_models=base_models,
         data_sources=data_sources,
+        measure_seconds=measure_seconds,
+        output=None if fragments else path,
+        append=append,
+        fragments=fragments,
     )
     with tracker as run:
         code = _run(command, quiet=as_json)
-    if code:
-        output.note(f"The command ended with exit code {code}; no card was written.")
-        ctx.exit(code)
-    run.write(path)
+        if code:
+            output.note(f"The command ended with exit code {code}; no card was written.")
+            ctx.exit(code)
     output.emit(run.summary(), as_json, _told)
-    output.next_step(f"registry push {path.parent} OWNER/NAME")
+    push, merge = f"registry push {path.parent} OWNER/NAME", f"registry card merge {fragments}"
+    output.next_step(push if fragments is None else merge)
 
 
 def _run(command: Sequence[str], *, quiet: bool) -> int:

@@ -3,11 +3,12 @@
     tracker = track(task="image-classification", license="Apache-2.0", country="FRA")
     with tracker as run: ...
 
-`track` starts to look for sensors when it is called, which takes a second or two. Called before the data
-are loaded, it costs the training no time at all.
+`track` starts to look for sensors when it is called, which takes a second or two on a thread of its own. Called
+before the data are loaded, it has seen them all when the training begins.
 """
 
+from registry_client.tracking.fragments import MergeSummary, merge_fragments
 from registry_client.tracking.run import Run, RunSummary
 from registry_client.tracking.tracker import Tracker, track
 
-__all__ = ["Run", "RunSummary", "Tracker", "track"]
+__all__ = ["MergeSummary", "Run", "RunSummary", "Tracker", "merge_fragments", "track"]

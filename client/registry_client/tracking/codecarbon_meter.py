@@ -3,8 +3,7 @@
 We take energy from it and nothing else. It is always the offline tracker, since the online one without a
 network reports Quebec. Every parameter is passed, since each one left out could be set by a
 `.codecarbon.config` or an environment variable. It swallows its own exceptions, so its answer counts only
-when there is a row whose duration agrees with our clock. By which method it got a number stands in private
-attributes alone, and is read here.
+when there is a row whose duration agrees with our clock.
 """
 
 from __future__ import annotations
@@ -12,12 +11,20 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import logging
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from registry_client.tracking.meter import Device, Part, PartEnergy, Reading, Scope
+from registry_client.tracking.codecarbon_hardware import counters_of, devices_of, part_of, parts_of
+from registry_client.tracking.counters import Sample, Source, rapl_is_locked
+from registry_client.tracking.meter import Part, Reading, Scope, Setting
 from registry_client.tracking.overlap import Overlap
+from registry_client.tracking.sampler import Sampler
+from registry_client.tracking.stand_ins import in_place_of, without_amd
 from registry_core.errors import Invalid, MeasurementFailed
 
 logger = logging.getLogger(__name__)
@@ -28,13 +35,10 @@ CLOCK_TOLERANCE = 0.02
 SHARED = "another measurement of this computer ran at the same time, and the energy of both is included"
 """The note of a reading that overlaps with another one."""
 
-_CPU_METHODS = {
-    "intel_rapl": "rapl_package",
-    "windows_emi": "rapl_package",  # Windows offers the same counters under another name
-    "cpu_load": "cpu_load_model",
-    "constant": "tdp_constant",
-}
-_WATTS_PER_THREAD = 4  # what the tool assumes for a processor that its table does not know
+LOCKED = "cpu: this computer has energy counters, and its administrator lets nobody else read them"
+"""The note of a reading that a permission would have made better."""
+
+PROCESSORS = Path("/proc/cpuinfo")
 
 
 def require_codecarbon() -> None:
@@ -50,7 +54,8 @@ class CodeCarbonMeter:
     """Energy of CPU, GPU and RAM of the whole machine, or of this process and its children.
 
     `sample_seconds` lie between two samples; `country` (ISO 3166-1 alpha-3) only keeps the tool from
-    guessing one.
+    guessing one. A `sampler` keeps the raw samples. `is_alone` False says that other processes of the same run
+    measure this machine, too, and that somebody will merge what they saw.
     """
 
     def __init__(
@@ -59,23 +64,28 @@ class CodeCarbonMeter:
         *,
         scope: Scope = "machine",
         sample_seconds: float = 1.0,
+        sampler: Sampler | None = None,
+        is_alone: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._country = country
         self._scope = scope
         self._sample_seconds = sample_seconds
         self._clock = clock
+        self._sampler = sampler
+        self._watches_others = is_alone and scope == "machine"
         self._overlap = Overlap()
         self._is_shared = False
         self._tracker: Any = None
         self._started: tuple[float, float] | None = None
 
     def prepare(self) -> None:
-        """Import the tool and let it find the sensors: 1 to 2 s."""
+        """Import the tool and let it find the sensors."""
         if not _is_installed():
             raise MeasurementFailed("codecarbon is not installed; pip install 'model-commons[track]' brings it.")
         settings = _settings(self._country, self._scope, self._sample_seconds)
         self._tracker = _tracker(settings)
+        _name_the_processor()
         try:
             self._tracker.get_detected_hardware()
         except Exception as error:
@@ -88,6 +98,8 @@ class CodeCarbonMeter:
         before = self._clock()
         self._tracker.start()
         self._started = (before, self._clock())
+        if self._sampler:
+            self._sampler.start(self.sources())
         self._look_for_others(self._overlap.start)
 
     def stop(self) -> Reading:
@@ -96,6 +108,8 @@ class CodeCarbonMeter:
         self._look_for_others(self._overlap.stop)
         before = self._clock()
         emissions_kg = self._tracker.stop()
+        if self._sampler:
+            self._sampler.stop()
         shortest, longest = before - self._started[1], self._clock() - self._started[0]
         row = getattr(self._tracker, "final_emissions_data", None)
         if emissions_kg is None or row is None:
@@ -104,9 +118,18 @@ class CodeCarbonMeter:
             raise MeasurementFailed(f"CodeCarbon measured {row.duration:.2f} s of a span of {longest:.2f} s.")
         return self._reading(row)
 
+    def sources(self) -> list[Source]:
+        """What can be read beside the tool: counters where it uses them, else the power that it reckons with."""
+        found: list[Source] = []
+        for item in self._tracker._hardware:
+            part = part_of(item)
+            if part is not None:
+                found += counters_of(item) or [Source(part, part, _power_reader(self._tracker, part))]
+        return found
+
     def _look_for_others(self, are_there: Callable[[], bool]) -> None:
         """Two measurements of the whole machine at once both count what either used: say so, once."""
-        if self._scope == "machine" and are_there() and not self._is_shared:
+        if self._watches_others and are_there() and not self._is_shared:
             self._is_shared = True
             logger.warning(
                 "This computer is being measured more than once at the same time, and each measurement counts the"
@@ -115,7 +138,7 @@ class CodeCarbonMeter:
 
     def _reading(self, row: Any) -> Reading:
         hardware = self._tracker._hardware
-        parts, notes = _parts(row, hardware)
+        parts, notes = parts_of(row, hardware)
         if not parts:
             raise MeasurementFailed("CodeCarbon saw no energy of any part.")
         if self._scope == "process":
@@ -124,13 +147,16 @@ class CodeCarbonMeter:
             notes += [f"{part}: the whole device, also in process scope" for part in whole]
         if self._is_shared:
             notes.append(SHARED)
+        if rapl_is_locked():
+            notes.append(LOCKED)
+        notes += _overruled()
         return Reading(
             duration_seconds=row.duration,
             parts=parts,
-            devices=_devices(row, self._tracker._conf, hardware),
+            devices=devices_of(row, self._tracker._conf, hardware),
             tool="codecarbon",
             tool_version=row.codecarbon_version,
-            settings=_effective(self._tracker),
+            configuration=_configuration(self._tracker),
             row=dataclasses.asdict(row),
             notes=tuple(notes),
         )
@@ -140,9 +166,22 @@ def _is_installed() -> bool:
     return importlib.util.find_spec("codecarbon") is not None
 
 
+def _name_the_processor() -> None:
+    """Tell the tool what Linux calls the processor. By itself it asks py-cpuinfo, which takes 1.5 s for the same."""
+    from codecarbon.core.util import detect_cpu_model
+
+    with suppress(OSError):
+        lines = PROCESSORS.read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        if names:
+            with in_place_of("cpuinfo", SimpleNamespace(get_cpu_info=lambda: {"brand_raw": names[0]})):
+                detect_cpu_model()  # it remembers its first answer
+
+
 def _tracker(settings: dict[str, Any]) -> Any:
-    from codecarbon import OfflineEmissionsTracker
-    from codecarbon.external.logger import set_logger_level
+    with without_amd():
+        from codecarbon import OfflineEmissionsTracker
+        from codecarbon.external.logger import set_logger_level
 
     # The tool speaks while it is built, before it has looked at its log_level.
     set_logger_level("error")
@@ -175,7 +214,7 @@ def _settings(country: str | None, scope: Scope, sample_seconds: float) -> dict[
         "api_call_interval": -1,
         "output_dir": ".",
         "on_csv_write": "append",
-        "gpu_ids": None,
+        "gpu_ids": _visible_gpus(),
         "pue": 1.0,
         "wue": 0.0,
         "force_mode_cpu_load": False,
@@ -188,68 +227,30 @@ def _settings(country: str | None, scope: Scope, sample_seconds: float) -> dict[
 
 
 def _refuse_foreign_settings(tracker: Any, settings: dict[str, Any]) -> None:
-    """Raises MeasurementFailed when the tool runs with other settings than ours, apart from what CUDA shows."""
-    effective = _effective(tracker)
-    foreign = sorted(key for key in settings if key != "gpu_ids" and effective.get(key) != settings[key])
+    """Raises MeasurementFailed when the tool runs with other settings than ours; `gpu_ids` becomes a list."""
+    foreign = sorted(key for key in settings.keys() - {"gpu_ids"} if tracker._conf.get(key) != settings[key])
     if foreign:
         raise MeasurementFailed("CodeCarbon did not take these settings: " + ", ".join(foreign) + ".")
 
 
-def _effective(tracker: Any) -> dict[str, Any]:
-    return {key: tracker._conf[key] for key in _settings(None, "machine", 1.0) if key in tracker._conf}
+def _configuration(tracker: Any) -> dict[str, Setting]:
+    """The configuration in force: all of it is what we gave, since `_refuse_foreign_settings` let it pass."""
+    ours = _settings(None, "machine", 1.0)
+    return {key: Setting(value, "explicit") for key, value in tracker._conf.items() if key in ours}
 
 
-def _parts(row: Any, hardware: list[Any]) -> tuple[dict[Part, PartEnergy], list[str]]:
-    """Energy and method of each part that the tool saw, and remarks. An exact zero means a lost sensor."""
-    parts: dict[Part, PartEnergy] = {}
-    notes = []
-    energies: dict[Part, float] = {"cpu": row.cpu_energy, "gpu": row.gpu_energy, "ram": row.ram_energy}
-    for part, energy_kwh in energies.items():
-        methods = [_method(item) for item in hardware if _part(item) == part]
-        if methods and energy_kwh > 0:
-            parts[part] = PartEnergy(energy_kwh, methods[0])
-        elif methods:
-            notes.append(f"{part}: the tool reported no energy, so it is not covered")
-    return parts, notes
+def _overruled() -> list[str]:
+    """A remark, when a configuration file or a variable wanted something else than we gave."""
+    from codecarbon.core.config import get_hierarchical_config_with_sources
+
+    names = sorted(get_hierarchical_config_with_sources()[1])
+    return [f"configuration files or variables of the tool were overruled: {', '.join(names)}"] if names else []
 
 
-def _part(item: Any) -> str:
-    kinds = {"CPU": "cpu", "GPU": "gpu", "RAM": "ram"}
-    return kinds.get(type(item).__name__, str(getattr(item, "chip_part", "")).lower())
+def _visible_gpus() -> str | None:
+    """The GPUs that this process may use; given by us, so that the tool need not take it from the environment."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") or os.environ.get("ROCR_VISIBLE_DEVICES") or None
 
 
-def _method(item: Any) -> str:
-    """The method behind one hardware object of the tool; `unknown` when it cannot be told."""
-    match type(item).__name__:
-        case "RAM":
-            return "ram_dimm_model"
-        case "CPU":
-            return _CPU_METHODS.get(item._mode, "unknown")
-        case "GPU":
-            return _gpu_method(item.devices.devices)
-    return "unknown"
-
-
-def _gpu_method(devices: list[Any]) -> str:
-    polled = any(getattr(device, "_use_power_fallback", True) for device in devices)
-    if {type(device).__name__ for device in devices} == {"NvidiaGPUDevice"}:
-        return "nvml_power_polled" if polled else "nvml_counter"
-    return "unknown" if polled else "amdsmi_counter"
-
-
-def _devices(row: Any, conf: dict[str, Any], hardware: list[Any]) -> tuple[Device, ...]:
-    """The processors, and the GPUs by model. Rated power is that of the tool's table, when it is in it."""
-    sockets = int(conf.get("cpu_physical_count") or 1)
-    rated = next((item._tdp for item in hardware if type(item).__name__ == "CPU" and not item._is_generic_tdp), None)
-    known = rated and rated != _WATTS_PER_THREAD * (row.cpu_count or 0) * sockets
-    found = [Device("cpu", row.cpu_model or "unknown", sockets, rated / sockets if rated and known else None)]
-    gpus = [detail for item in hardware if type(item).__name__ == "GPU" for detail in _static(item)]
-    for model in sorted({gpu["name"] for gpu in gpus}):
-        alike = [gpu for gpu in gpus if gpu["name"] == model]
-        found.append(Device("gpu", model, len(alike), alike[0].get("power_limit")))
-    return tuple(found)
-
-
-def _static(item: Any) -> list[dict[str, Any]]:
-    tracked = item._get_gpu_ids()
-    return [detail for detail in item.devices.get_gpu_static_info() if detail["gpu_index"] in tracked]
+def _power_reader(tracker: Any, part: Part) -> Callable[[], Sample]:
+    return lambda: (getattr(tracker, f"_{part}_power").W, None)

@@ -32,10 +32,10 @@ class Span:
     reason: str | None = None
 
     @classmethod
-    def empty(cls) -> Span:
+    def empty(cls, reason: str) -> Span:
         """No time at all, to try things on."""
         now = datetime.now(UTC)
-        return cls(now, now, 0.0, 0.0, None, "Nothing was measured.")
+        return cls(now, now, 0.0, 0.0, None, reason)
 
 
 class Measurement:

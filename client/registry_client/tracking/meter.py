@@ -24,10 +24,11 @@ COUNTERS = frozenset({"rapl_package", "nvml_counter", "amdsmi_counter"})
 
 @dataclass(frozen=True)
 class PartEnergy:
-    """Energy in kWh that one part used, and the method that says so."""
+    """Energy in kWh that one part used, and the method that says so; `by_device` splits it where that is known."""
 
     energy_kwh: float
     method: str
+    by_device: Mapping[str, float] = field(default_factory=dict)  # id as in `Device.ids` -> kWh
 
     @property
     def source(self) -> Literal["measured", "estimated"]:
@@ -42,6 +43,15 @@ class Device:
     model: str
     count: int
     tdp_w: float | None = None
+    ids: tuple[str, ...] = ()  # of each, where the hardware tells; never written down as they are
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One configuration value of a measuring tool, and the layer it came from."""
+
+    value: Any
+    layer: Literal["explicit", "file", "environment", "default"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Reading:
     devices: tuple[Device, ...]
     tool: str
     tool_version: str
-    settings: Mapping[str, Any] = field(default_factory=dict)  # the tool's effective configuration
+    configuration: Mapping[str, Setting] = field(default_factory=dict)  # of the tool, as it was in force
     row: Mapping[str, Any] = field(default_factory=dict)  # the tool's own output
     notes: tuple[str, ...] = ()  # what a reader of the numbers should know
 

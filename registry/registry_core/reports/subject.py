@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 from registry_core.card import Card, card_digest
 from registry_core.footprint import Totals, totals
 from registry_core.grades import Grade, SignatureCheck
 
 
-class Decided(Protocol):
+@dataclass(frozen=True)
+class Decided:
     """The part of a policy decision that reports speak of."""
 
-    @property
-    def policy(self) -> str: ...
-
-    @property
-    def policy_digest(self) -> str: ...
-
-    @property
-    def allowed(self) -> bool: ...
+    policy: str  # name/version
+    policy_digest: str
+    allowed: bool
 
 
 @dataclass(frozen=True)

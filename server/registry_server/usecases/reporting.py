@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from registry_core.errors import EntryNotFound
+from registry_core.card import Card
+from registry_core.disagreements import disagreements
+from registry_core.groups import agreeing, group_of
 from registry_core.ids import RepoId, RepoKind, Revision
+from registry_core.pareto import ranked
 from registry_core.readme import card_data
+from registry_core.records import Judgement
 from registry_core.reports import Report, Subject, report
+from registry_core.reports.subject import Alternative, Decided
+from registry_server.catalog import peers, policies
 from registry_server.catalog.accounts import Caller
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
-from registry_server.usecases import access, indexing, reading
+from registry_server.usecases import access, grading, indexing, reading
+from registry_server.usecases.cards import require_card
 from registry_server.usecases.context import Registry
+
+_MOST_ALTERNATIVES = 20
 
 
 def report_on(
@@ -24,22 +33,19 @@ def report_on(
 ) -> Report:
     """The report of one standard. Raises EntryNotFound where there is no card, Invalid for a standard nobody knows."""
     with registry.engine.read() as tx:
-        repo = access.open_repo(tx, caller, kind, repo_id)
-        subject = _subject(registry, tx, repo, revision)
+        repo = access.open_repo(tx, caller, kind, repo_id, "see")
+        subject = _subject(registry, tx, caller, repo, revision)
     return report(standard, subject, recipient)
 
 
-def _subject(registry: Registry, tx: Transaction, repo: Repo, revision: Revision) -> Subject:
+def _subject(registry: Registry, tx: Transaction, caller: Caller, repo: Repo, revision: Revision) -> Subject:
     commit = reading.resolve(tx, repo, revision)
+    card = require_card(registry, tx, repo, commit)
     files = {file.path: file for file in reading.files(tx, repo, commit)}
-    card = indexing.read_card(registry, tx, files.get(indexing.CARD_PATH))
-    if card is None:
-        raise EntryNotFound(
-            f"{repo.id} has no footprint card that a report could be made from.",
-            hint="Push a footprint.json; `registry card check` lists the faults of one.",
-            commit_id=commit,
-        )
-    readme = indexing.read_readme(registry, tx, files.get(indexing.README_PATH))
+    readme = indexing.readme_text(registry, tx, files.get(indexing.README_PATH))
+    head = indexing.read_readme(registry, tx, files.get(indexing.README_PATH)).front_matter
+    found = grading.graded(registry, tx, card, files, head)
+    judgements = policies.decisions_on(tx, repo, bytes.fromhex(commit))
     return Subject(
         card=card,
         made_at=registry.stamp(),
@@ -47,7 +53,29 @@ def _subject(registry: Registry, tx: Transaction, repo: Repo, revision: Revision
         commit_id=commit,
         committed_at=reading.log(tx, repo, commit, 1)[0].created_at,
         private=repo.private,
-        library=card_data(readme.front_matter).library_name,
+        library=card_data(head).library_name,
         organisation=repo.id.owner,
-        head=readme.front_matter,
+        head=head,
+        disagreements=disagreements(head, card) if readme else None,
+        grade=found.grade,
+        signature=found.signature,
+        decision=_decided(judgements[0]) if judgements else None,
+        alternatives=_alternatives(tx, caller, repo, card),
     )
+
+
+def _decided(judgement: Judgement) -> Decided:
+    decision = judgement.decision
+    return Decided(decision["policy"], decision["policy_digest"], decision["allowed"])
+
+
+def _alternatives(tx: Transaction, caller: Caller, repo: Repo, card: Card) -> list[Alternative]:
+    """The models that could be compared with this one by its first result, best first."""
+    if not card.quality:
+        return []
+    group = group_of(card.quality[0])
+    others = [rank.peer for rank in ranked(agreeing(peers.peers(tx, caller, group))) if rank.peer.id != repo.id]
+    return [
+        Alternative(peer.id, group.metric, peer.score, peer.energy_kwh.value if peer.energy_kwh else None)
+        for peer in others[:_MOST_ALTERNATIVES]
+    ]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.client.models import card as card_document
 
-from registry_client.comparing import disagreements
 from registry_core.card import Card, parse_card
+from registry_core.disagreements import disagreements
 
 FILES = {"files": [{"path": "model.safetensors", "sha256": "0" * 64, "size_bytes": 0}]}
 LICENSES = ["Apache-2.0", "MIT OR Apache-2.0", "LicenseRef-Ours", "other"]

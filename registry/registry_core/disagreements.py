@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from registry_client.drafting import hub_license
 from registry_core.card import Card
+from registry_core.exports.front_matter import hub_license
 from registry_core.footprint import totals
 from registry_core.readme import card_data
 from registry_core.units import grams_from_kg
