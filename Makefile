@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow check format serve benchmark clean
+.PHONY: install demo test test-slow fuzz check format serve benchmark clean
 
 install: $(VENV)/installed
 
@@ -22,8 +22,15 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+# KILL_ROUNDS=40 for fewer deaths of servers and clients.
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -rP
+
+# FUZZ_SECONDS for each of the parsers; what breaks one is kept under build/fuzz.
+FUZZ_SECONDS ?= 20
+fuzz: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group fuzz || echo "atheris could not be installed."
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 check: install
 	$(BIN)/ruff check .

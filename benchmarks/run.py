@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("startup", "catalog", "transfer", "hub")
+BENCHMARKS = ("startup", "catalog", "pareto", "groups", "tracking", "transfer", "hub", "crowd")
 
 
 def main() -> None:

@@ -9,6 +9,9 @@ from flask import Flask
 from registry_server.blobs.folder import FolderBlobStore
 from registry_server.catalog.engine import SqliteEngine
 from registry_server.routes import api, errors, hub, lfs, web, xet
+from registry_server.routes import comparisons as comparisons  # whose routes are part of api and web
+from registry_server.routes import governance as governance  # whose routes are part of api
+from registry_server.routes import ledger as ledger  # whose routes are part of api and web
 from registry_server.routes import reports as reports  # whose routes are part of api and web
 from registry_server.routes.addresses import KeepEncodedSlashes, LateConverter, RepoKindConverter, TextConverter
 from registry_server.routes.requests import finish_response

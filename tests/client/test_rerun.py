@@ -306,7 +306,7 @@ def test_who_repeated_a_result_is_told_how_to_state_its_reuse(
     )
     stored = Rerun(1, "bob", "2026-11-22T10:00:00Z", report)
     found = rerunning.RerunResult("demo/digits", "v1", report, 1, stored)
-    monkeypatch.setattr("registry_client.rerun.rerun", lambda *_, **__: found)
+    monkeypatch.setattr(sys.modules["registry_client.rerun"], "rerun", lambda *_, **__: found)
     assert cli.run(["rerun", "demo/digits@v1"]) == code
     assert capsys.readouterr().err.splitlines()[-1] == f"Next: {next_step}"
 

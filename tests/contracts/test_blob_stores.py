@@ -345,3 +345,25 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable):
         FolderBlobStore(tmp_path / "file" / "blobs")
+
+
+def test_a_store_that_is_there_says_so(store: BlobStore) -> None:
+    store.check()
+
+
+def test_a_folder_that_went_away_is_told(root: Path) -> None:
+    store = FolderBlobStore(root)
+    root.rename(root.with_name("elsewhere"))
+    with pytest.raises(Unavailable, match="is not there"):
+        store.check()
+
+
+def test_a_source_that_fails_leaves_no_thread_behind(root: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield DATA
+        raise OSError(errno.EPIPE, "the client vanished")
+
+    before = threading.active_count()
+    with pytest.raises(Unavailable):
+        put(FolderBlobStore(root), DATA, broken())
+    assert threading.active_count() == before

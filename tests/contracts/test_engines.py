@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -226,15 +227,12 @@ engine.close()
 
 
 def test_words_are_found_as_they_begin(engine: Engine) -> None:
-    texts = {
-        1: ("alice/digits", "tiny", "A classifier of hand-written digits."),
-        2: ("bob/größe", "", "Schätzt Größen"),
-    }
+    texts = {1: (" alice digits", " classifier digits hand tiny"), 2: (" bob größe", " größen schätzt")}
     with engine.write() as tx:
-        for row, (name, tags, body) in texts.items():
+        for row, (name, words) in texts.items():
             tx.execute(
-                "insert into card_text (rowid, name, tags, body) values (:row, :name, :tags, :body)",
-                {"row": row, "name": name, "tags": tags, "body": body},
+                "insert into card_text (rowid, name, words) values (:row, :name, :words)",
+                {"row": row, "name": name, "words": words},
             )
     clause = engine.text_match("card_text", "words")
 
@@ -284,4 +282,16 @@ def test_a_file_that_is_no_catalog_is_told_by_name(tmp_path: Path) -> None:
     engine = SqliteEngine(tmp_path / "catalog.sqlite3")
     with pytest.raises(Unavailable, match=r"catalog\.sqlite3"):
         engine.migrate()
+    engine.close()
+
+
+def test_a_crowd_leaves_few_connections_behind(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "catalog.sqlite3")
+    engine.migrate()
+    with ExitStack() as crowd:
+        for _ in range(50):
+            crowd.enter_context(engine.read()).execute("select 1")
+    assert 0 < len(engine._idle) <= 16
+    with engine.write() as tx:
+        tx.execute("select 1")
     engine.close()

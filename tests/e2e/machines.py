@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+KILL_ROUNDS = int(os.environ.get("KILL_ROUNDS", "200"))
+"""How often the slow tests kill servers and clients."""
+
 
 @dataclass
 class Machine:
@@ -104,7 +107,7 @@ def shards_sent(requests: bytes | bytearray) -> int:
 
 
 class Line:
-    """Passes bytes on between clients and a server, and keeps what the clients sent."""
+    """Passes bytes on between clients and a server, keeps what the clients sent, and counts what they got."""
 
     def __init__(self, endpoint: str, springs: dict[bytes, Callable[[], None]]) -> None:
         self._target = (urlsplit(endpoint).hostname or "", urlsplit(endpoint).port or 80)
@@ -115,6 +118,7 @@ class Line:
         self._threads: list[threading.Thread] = []
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.requests = bytearray()
+        self.answered_bytes = 0
         self._run(self._accept)
 
     def close(self) -> None:
@@ -150,6 +154,8 @@ class Line:
             while data := source.recv(1 << 16):
                 if is_request:
                     self._note(data)
+                else:
+                    self._count(data)
                 target.sendall(data)
         _hang_up(source)
         _hang_up(target)
@@ -160,6 +166,10 @@ class Line:
             if word is not None:
                 self._springs.pop(word)()
             self.requests += data
+
+    def _count(self, data: bytes) -> None:
+        with self._lock:
+            self.answered_bytes += len(data)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import shutil
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.client.models import safetensors_bytes
 from tests.core.cards import full_card, golden_card, minimal_card
 from tests.server.pushing import with_files
+from tests.server.reusing import TASK, base, model_card
+
+from registry_client.reuse import state
 
 # huggingface_hub sends small files in a way that its HTTP client wants to be rid of.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -92,7 +95,27 @@ def gallery(server: Any) -> str:
             json={**found, "observed": observed, "verdict": outcome, "energy_kwh": 2e-6, "energy_source": "estimated"},
             headers={"Authorization": f"Bearer {token}"},
         ).raise_for_status()
+    reuse_something(server, push)
     return str(server.endpoint)
+
+
+def reuse_something(server: Any, push: Callable[..., str]) -> None:
+    """A model of the gallery's that somebody reused, who says so."""
+    commit = push("reused", with_files(model_card(100.0), {"model.safetensors": safetensors_bytes([2.0])}))
+    reuser = server.add_user("reuser")
+    tuned = with_files(
+        model_card(2.0, [base("gallery/reused", commit)]), {"model.safetensors": safetensors_bytes([3.0])}
+    )
+    api = HfApi(endpoint=server.endpoint, token=reuser)
+    api.create_repo("reuser/tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_PROGRESS_BARS", True)
+        operations = [CommitOperationAdd(path, data) for path, data in tuned.items()]
+        api.create_commit("reuser/tuned", operations, commit_message="Push")
+    where = {"endpoint": server.endpoint, "token": reuser}
+    for alternative in ("train_own", "nothing"):
+        state(f"gallery/reused@{commit}", TASK, alternative, key="gallery", **where)
 
 
 def png(width: int, height: int) -> bytes:
@@ -112,8 +135,12 @@ PAGES = {
     "list": "/?author=gallery",
     "fault in the form": "/?where=energy+<&q=digits",
     "nothing found": "/?author=gallery&q=zebra",
+    "front": "/pareto?task=image-classification",
     "model": "/gallery/digits",
     "bare model": "/gallery/bare",
+    "reused model": "/gallery/reused",
+    "ledger": "/ledger",
+    "ledger of a model": "/ledger?model=gallery/reused",
     "data set": "/datasets/gallery/leaves",
     "not found": "/gallery/none",
 }

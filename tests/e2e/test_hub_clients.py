@@ -319,7 +319,7 @@ print("equal")
     assert done.stdout.strip() == "equal", done.stderr
 
 
-def test_git_lfs_sends_and_fetches(api: HfApi, server: Server, repo_id: str, tmp_path: Path) -> None:
+def test_git_lfs_pushes_and_pulls(api: HfApi, server: Server, repo_id: str, tmp_path: Path) -> None:
     if shutil.which("git-lfs") is None:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing("no git-lfs here: run scripts/install-git-lfs.sh")
@@ -347,3 +347,9 @@ def test_git_lfs_sends_and_fetches(api: HfApi, server: Server, repo_id: str, tmp
     git("lfs", "fetch", "--all")
     (fetched,) = (work / ".git" / "lfs" / "objects").rglob(digest)
     assert fetched.read_bytes() == data
+    fetched.unlink()
+    (work / "w.bin").unlink()
+    git("-c", "lfs.fetchexclude=*", "checkout", "w.bin")
+    assert (work / "w.bin").read_bytes().startswith(b"version https://git-lfs")
+    git("lfs", "pull")
+    assert (work / "w.bin").read_bytes() == data

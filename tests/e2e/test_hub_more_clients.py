@@ -14,10 +14,12 @@ from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOpera
 from huggingface_hub.errors import (
     BadRequestError,
     EntryNotFoundError,
+    GatedRepoError,
     HfHubHTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import get_session
 from tests.client.models import safetensors_bytes
 from tests.conftest import Server
 from werkzeug.serving import make_server
@@ -307,3 +309,24 @@ def test_a_very_large_file_is_sent_in_parts(registry: Registry, tmp_path: Path) 
     assert fetched(api, "alice/m", "w.bin", tmp_path) == LARGE[:100_001]
     serving.shutdown()
     serving.server_close()
+
+
+def test_a_gated_model_is_read_by_those_whom_its_owner_admits(
+    alice: HfApi, bob: HfApi, repo: str, tmp_path: Path
+) -> None:
+    alice.update_repo_settings(repo, gated="manual")
+    assert bob.model_info(repo).gated == "manual"
+    with pytest.raises(GatedRepoError):
+        bob.hf_hub_download(repo, "sub/w.bin", local_dir=tmp_path)
+    request = bob.endpoint + f"/api/models/{repo}/ask-access"
+    assert get_session().post(request, headers=bob._build_hf_headers()).json() == {"status": "pending"}
+    assert [asked.username for asked in alice.list_pending_access_requests(repo)] == ["bob"]
+    alice.accept_access_request(repo, "bob")
+    assert Path(bob.hf_hub_download(repo, "sub/w.bin", local_dir=tmp_path)).read_bytes() == LARGE
+    alice.cancel_access_request(repo, "bob")
+    alice.reject_access_request(repo, "bob", rejection_reason="not now")
+    assert [asked.username for asked in alice.list_rejected_access_requests(repo)] == ["bob"]
+    with pytest.raises(HfHubHTTPError):
+        alice.reject_access_request(repo, "bob", rejection_reason="again")
+    alice.update_repo_settings(repo, gated=False)
+    assert bob.model_info(repo).gated is False

@@ -69,6 +69,7 @@ def test_the_bare_install_names_the_extra_that_is_missing(wheel: Path, tmp_path:
         "server": ["serve", "--data", str(tmp_path / "data")],
         "track": ["track", "--task", "other", "--license", "MIT", "--country", "FRA", "--", "true"],
         "rerun": ["rerun", "alice/digits"],
+        "sign": ["keys", "new", "--name", "of-a-bare-install"],
     }
     for extra, words in missing.items():
         answer = run(bin_folder, *words)

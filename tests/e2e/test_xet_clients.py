@@ -379,6 +379,42 @@ def test_our_own_client_refuses_what_a_flipped_bit_made(
     assert json.loads(puller.command(REGISTRY, "pull", repo_id, "--json"))["verified"] == 3
 
 
+@pytest.mark.parametrize("way", ["a whole file", "a small file"])
+def test_our_own_client_refuses_a_flipped_bit_of(
+    way: str, server: Server, new_machine: NewMachine, repo_id: str, tmp_path: Path
+) -> None:
+    data = random.Random(repo_id).randbytes(200_000 if way == "a whole file" else 2000)
+    name = "w.bin" if way == "a whole file" else "notes.txt"
+    local = written(tmp_path / name, data if way == "a whole file" else data.hex().encode())
+    new_machine().run(UPLOAD, repo_id, name, local, HF_HUB_DISABLE_XET="1")
+    digest = sha256(local.read_bytes())
+    for flip in (True, False):
+        if way == "a whole file":
+            flip_in_file(next(server.data.glob(f"blobs/sha256/??/??/{digest}")))
+        else:
+            flip_in_catalog(server, digest)
+        pulled = new_machine().attempt(REGISTRY, "pull", repo_id, "--to", tmp_path / "here")
+        assert (pulled.returncode != 0) is flip, pulled.stdout + pulled.stderr
+        assert (tmp_path / "here" / name).exists() is not flip
+
+
+def flip_in_file(path: Path) -> None:
+    stored = bytearray(path.read_bytes())
+    stored[len(stored) // 2] ^= 4
+    path.write_bytes(stored)
+
+
+def flip_in_catalog(server: Server, digest: str) -> None:
+    """A bit of the small file with this digest, which lies in the catalog."""
+    with closing(sqlite3.connect(server.data / "catalog.sqlite3", timeout=20)) as catalog, catalog:
+        at, stored = catalog.execute(
+            "select id, data from git_objects where hex(sha256) = ?", [digest.upper()]
+        ).fetchone()
+        stored = bytearray(stored)
+        stored[len(stored) // 2] ^= 4
+        catalog.execute("update git_objects set data = ? where id = ?", [bytes(stored), at])
+
+
 # What went wrong
 
 

@@ -1,122 +1,30 @@
-"""Xet pushes while the server, or the client, dies at any moment: what was acknowledged stays, nothing half is seen.
-
-The client is a stock one that tries again with the same cache: what it believes to be stored must be stored.
-"""
+"""Xet pushes and pulls while server and clients die: nothing acknowledged is lost, nothing half is seen."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import queue
 import random
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 from tests.conftest import Server, start_server
-from tests.e2e.machines import Machine, line_to, xorbs_sent
-
-REPO = "alice/m"
-SHARED = random.Random(1).randbytes(700_000)
-"""What all files begin with, so that each builds on xorbs of those before it."""
-
-PUSHER = """
-import itertools, random, sys, time
-from huggingface_hub import HfApi
-api, folder, start = HfApi(), sys.argv[1], int(sys.argv[2])
-shared = random.Random(1).randbytes(700_000)
-for number in itertools.count(start):
-    local = f"{folder}/w{number}.bin"
-    with open(local, "wb") as file:
-        file.write(shared + random.Random(number + 1000).randbytes(900_000))
-    while True:
-        print("try", number)
-        try:
-            made = api.upload_file(path_or_fileobj=local, path_in_repo=f"w{number}.bin", repo_id="alice/m")
-            print("ack", number, made.oid)
-            break
-        except Exception as error:
-            print("fail", number, type(error).__name__, " ".join(str(error).split())[:300])
-            time.sleep(0.05)
-"""
+from tests.e2e import deaths
+from tests.e2e.deaths import PULL, PUSH, REPO, Client, Witness, headers, log, restart, xorbs_held, xorbs_posted
+from tests.e2e.machines import KILL_ROUNDS, Line, Machine, line_to, xorbs_sent
 
 ONE = """
 import json, sys
 from huggingface_hub import HfApi
 print(json.dumps(HfApi().upload_file(path_or_fileobj=sys.argv[1], path_in_repo="w.bin", repo_id="alice/m").oid))
 """
-
-
-def content(number: int) -> bytes:
-    """What the pusher puts into file `number`."""
-    return SHARED + random.Random(number + 1000).randbytes(900_000)
-
-
-class Pusher:
-    """The client that pushes one file after another, and what it said so far."""
-
-    def __init__(self, machine: Machine, folder: Path, start: int) -> None:
-        folder.mkdir(exist_ok=True)
-        self.process = machine.start(PUSHER, folder, start)
-        self.said: list[list[str]] = []
-        self._lines: queue.Queue[list[str]] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def wait_for(self, word: str, seconds: float = 60) -> list[str]:
-        """The next line that begins with the word; those before it are kept as said."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                line = self._lines.get(timeout=max(0.01, deadline - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"no {word!r} in {seconds} s after {self.said[-5:]}") from None
-            self.said.append(line)
-            if line[:1] == [word]:
-                return line
-
-    def drain(self) -> None:
-        while not self._lines.empty():
-            self.said.append(self._lines.get())
-
-    @contextmanager
-    def at_rest(self) -> Iterator[None]:
-        """Nothing new comes meanwhile, and all that was said is heard."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
-        self.drain()
-        try:
-            yield
-        finally:
-            os.killpg(self.process.pid, signal.SIGCONT)
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-        self._reader.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self.drain()
-
-    @property
-    def acknowledged(self) -> dict[int, str]:
-        return {int(line[1]): line[2] for line in self.said if line[:1] == ["ack"]}
-
-    @property
-    def next_number(self) -> int:
-        """The file that it is at, or was at when it died."""
-        return max((int(line[1]) + (line[0] == "ack") for line in self.said), default=0)
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith(("try ", "ack ", "fail ")):  # among what the library itself has to say
-                self._lines.put(line.split())
 
 
 @pytest.fixture
@@ -136,159 +44,149 @@ def machine(running: Server, tmp_path: Path) -> Machine:
     return Machine(tmp_path / "machine", running.endpoint, running.token)
 
 
-def headers(server: Server) -> dict[str, str]:
-    return {"Authorization": f"Bearer {server.token}"}
+@pytest.fixture
+def puller(running: Server, tmp_path: Path) -> Machine:
+    """Another computer than `machine`."""
+    (tmp_path / "puller").mkdir()
+    return Machine(tmp_path / "puller", running.endpoint, running.token)
 
 
-def restart(server: Server) -> None:
-    """The same data at the same address, as whoever runs it would do."""
-    again = start_server(server.data, port=int(server.endpoint.rpartition(":")[2]))
-    assert again.endpoint == server.endpoint
-    server.process = again.process
+@dataclass
+class Scene:
+    """A server, one who pushes to it and one who pulls from it, each to be killed and to come again."""
+
+    server: Server
+    pushing: Machine
+    pulling: Machine
+    line: Line
+
+    def __post_init__(self) -> None:
+        self.pushing.endpoint = self.pulling.endpoint = self.line.endpoint
+        self.witness = Witness(self.server)
+        self.acknowledged: dict[int, str] = {}
+        self.given_up: set[int] = set()
+        self.posted: set[bytes] = set()
+        self._start_pusher(0)
+        self._start_puller()
+
+    def server_dies(self) -> None:
+        self.server.kill()
+        restart(self.server)
+
+    def pusher_dies(self) -> None:
+        """And when it comes again it has another file: what it was sending is nobody's now."""
+        self.pusher.kill()
+        self._hear()
+        self._expect_nothing_sent_twice()
+        number = self.pusher.next_number
+        self.given_up.add(number)
+        self._start_pusher(number + 1)
+
+    def puller_dies(self) -> None:
+        self.puller.kill()
+        self._expect_whole_files()
+        self._start_puller()
+
+    def all_die(self) -> None:
+        """And when they come again, the pusher has the file that it had."""
+        self.server.kill()
+        self.pusher.kill()
+        self.puller.kill()
+        self._hear()
+        restart(self.server)
+        self._expect_nothing_sent_twice()
+        self._expect_whole_files()
+        self._start_pusher(self.pusher.next_number)
+        self._start_puller()
+
+    def look(self) -> None:
+        with self.pusher.at_rest():
+            self._hear()
+            self.witness.look(self.acknowledged)
+
+    def end(self) -> None:
+        """Everybody goes on after the last death; then weeks pass, and the garbage is collected."""
+        self.pusher.wait_for("ack")
+        self.puller.wait_for("got")
+        self.close()
+        self._hear()
+        self._expect_nothing_sent_twice()
+        self._expect_whole_files()
+        self.witness.checks_end()
+        tried = self.pusher.next_number
+        assert set(range(tried)) - self.given_up == self.acknowledged.keys() - self.given_up, "a push was forgotten"
+        assert self.posted & xorbs_held(self.server), "nothing was ever sent"
+        self.server.kill()
+        freed = deaths.collect_garbage(self.server.data)
+        restart(self.server)
+        Witness(self.server).look(self.acknowledged)
+        print(f"{len(self.acknowledged)} of {tried} files acknowledged, {freed.count} xorbs were garbage")
+
+    def close(self) -> None:
+        for client in (self.pusher, self.puller):
+            if client.process.poll() is None:
+                client.kill()
+
+    def _start_pusher(self, number: int) -> None:
+        self.pusher = Client(self.pushing, PUSH, self._folder(self.pushing), number)
+        self.pusher.wait_for("try")
+        self.held = xorbs_held(self.server)
+        self.line.requests.clear()
+
+    def _start_puller(self) -> None:
+        self.puller = Client(self.pulling, PULL, self._folder(self.pulling))
+
+    def _hear(self) -> None:
+        self.acknowledged |= self.pusher.all_said("ack")
+
+    def _expect_nothing_sent_twice(self) -> None:
+        """Of a pusher that began anew: its first answer tells it what of its file is there already."""
+        posted = xorbs_posted(self.line.requests)
+        assert posted.isdisjoint(self.held)
+        self.posted |= posted
+
+    def _expect_whole_files(self) -> None:
+        for number, digest in self.puller.all_said("got").items():
+            assert digest == deaths.sha256_of(number)
+        for path in self._folder(self.pulling).glob("*.bin"):
+            assert path.read_bytes() == deaths.content(int(path.stem[1:])), "a half-done file has its name"
+
+    @staticmethod
+    def _folder(machine: Machine) -> Path:
+        folder = machine.home / "files"
+        folder.mkdir(exist_ok=True)
+        return folder
 
 
-def log(server: Server) -> list[str]:
-    """All commits of main, oldest first."""
-    address: str | None = f"{server.endpoint}/api/models/{REPO}/commits/main"
-    found: list[str] = []
-    while address:
-        answer = httpx2.get(address, headers=headers(server)).raise_for_status()
-        found += [entry["id"] for entry in answer.json()]
-        address = answer.links.get("next", {}).get("url")
-    return found[::-1]
-
-
-class Witness:
-    """Looks at what can be seen from outside, and remembers what was acknowledged and what was looked at."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.seen: set[str] = set()
-        self.good: set[tuple[str, str]] = set()  # path and SHA-256 of files that were read
-
-    def look(self, acknowledged: dict[int, str]) -> None:
-        commits = log(self.server)
-        assert set(acknowledged.values()) <= set(commits), "an acknowledged commit is lost"
-        assert self.seen <= set(commits)
-        for commit in [commit for commit in commits if commit not in self.seen]:
-            for path, digest, size in self._files(commit):
-                if (path, digest) in self.good:
-                    continue
-                data = self._bytes(commit, path)
-                assert data == content(int(path[1:-4])), f"{path} of {commit} is not what was pushed"
-                assert (len(data), hashlib.sha256(data).hexdigest()) == (size, digest)
-                self.good.add((path, digest))
-            self.seen.add(commit)
-        if commits:
-            present = {path for path, _, _ in self._files(commits[-1])}
-            assert {f"w{number}.bin" for number in acknowledged} <= present
-
-    def checks_end(self) -> None:
-        """Also what was under way in a check when the server died is checked, and nothing was found wrong."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with closing(sqlite3.connect(f"file:{self.server.data}/catalog.sqlite3?mode=ro", uri=True)) as catalog:
-                waiting = catalog.execute("select count(*) from xet_files where checked_at is null").fetchone()[0]
-                faults = catalog.execute("select fault from xet_files where fault is not null").fetchall()
-            assert faults == []
-            if not waiting:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"{waiting} files wait for their check")
-
-    def _files(self, commit: str) -> list[tuple[str, str, int]]:
-        address = f"{self.server.endpoint}/api/models/{REPO}/tree/{commit}?recursive=true"
-        entries = httpx2.get(address, headers=headers(self.server)).raise_for_status().json()
-        return [
-            (entry["path"], entry["lfs"]["oid"], entry["size"]) for entry in entries if entry["path"].endswith(".bin")
-        ]
-
-    def _bytes(self, commit: str, path: str) -> bytes:
-        address = f"{self.server.endpoint}/{REPO}/resolve/{commit}/{path}"
-        return httpx2.get(address, headers=headers(self.server)).raise_for_status().content
-
-
-def crashes(server: Server, machine: Machine, folder: Path, rounds: int, seed: int) -> None:
-    """Kill the server each round at any moment, and the client in every third."""
+def die_again_and_again(server: Server, pushing: Machine, pulling: Machine, rounds: int, seed: int) -> None:
     moments = random.Random(seed)
-    witness = Witness(server)
-    pusher = Pusher(machine, folder, 0)
-    acknowledged: dict[int, str] = {}
-    try:
-        for number in range(rounds):
-            pusher.wait_for("try")
-            time.sleep(moments.uniform(0, 0.5))
-            server.kill()
-            if number % 3 == 2:
-                time.sleep(moments.uniform(0, 0.1))
-                pusher.kill()
-                acknowledged |= pusher.acknowledged
-                restart(server)
-                pusher = Pusher(machine, folder, pusher.next_number)
-            else:
-                restart(server)
-            with pusher.at_rest():
-                acknowledged |= pusher.acknowledged
-                witness.look(acknowledged)
-        pusher.wait_for("ack")
-        pusher.wait_for("ack")
-    finally:
-        pusher.kill()
-    acknowledged |= pusher.acknowledged
-    witness.look(acknowledged)
-    witness.checks_end()
-    assert len(acknowledged) >= 2
-    assert sorted(acknowledged) == list(range(len(acknowledged))), "a file was given up"
-
-
-def test_a_server_that_dies_at_any_moment_loses_nothing(running: Server, machine: Machine, tmp_path: Path) -> None:
-    crashes(running, machine, tmp_path / "files", rounds=8, seed=os.getpid())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_server_that_dies_a_hundred_times_loses_nothing(running: Server, machine: Machine, tmp_path: Path) -> None:
-    crashes(running, machine, tmp_path / "files", rounds=120, seed=time.time_ns())
-
-
-def client_dies(server: Server, machine: Machine, folder: Path, rounds: int, seed: int) -> None:
-    moments = random.Random(seed)
-    witness = Witness(server)
-    acknowledged: dict[int, str] = {}
-    start = 0
-    for _ in range(rounds):
-        pusher = Pusher(machine, folder, start)
+    with line_to(server.endpoint) as line:
+        scene = Scene(server, pushing, pulling, line)
+        dying = [scene.server_dies, scene.pusher_dies, scene.puller_dies, scene.all_die]
         try:
-            pusher.wait_for("try")
-            time.sleep(moments.uniform(0, 0.8))
+            for number in range(rounds):
+                die = dying[number % 4]
+                if die == scene.puller_dies:
+                    scene.puller.wait_for("fetch")
+                    time.sleep(moments.uniform(0, 0.1))
+                else:
+                    scene.pusher.wait_for("try")
+                    time.sleep(moments.uniform(0, 0.6))
+                die()
+                scene.look()
+            scene.end()
         finally:
-            pusher.kill()
-        acknowledged |= pusher.acknowledged
-        start = pusher.next_number
-        witness.look(acknowledged)
-    pusher = Pusher(machine, folder, start)
-    try:
-        pusher.wait_for("ack")
-    finally:
-        pusher.kill()
-    acknowledged |= pusher.acknowledged
-    witness.look(acknowledged)
-    witness.checks_end()
-    assert sorted(acknowledged) == list(range(len(acknowledged))), "a file was given up"
+            scene.close()
 
 
-def test_a_client_that_dies_at_any_moment_goes_on_with_its_cache(
-    running: Server, machine: Machine, tmp_path: Path
-) -> None:
-    client_dies(running, machine, tmp_path / "files", rounds=4, seed=os.getpid())
+def test_deaths_at_any_moment_lose_nothing(running: Server, machine: Machine, puller: Machine) -> None:
+    die_again_and_again(running, machine, puller, rounds=8, seed=os.getpid())
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_client_that_dies_a_hundred_times_goes_on_with_its_cache(
-    running: Server, machine: Machine, tmp_path: Path
-) -> None:
-    client_dies(running, machine, tmp_path / "files", rounds=100, seed=time.time_ns())
+@pytest.mark.timeout(3600)
+def test_hundreds_of_deaths_at_any_moment_lose_nothing(running: Server, machine: Machine, puller: Machine) -> None:
+    die_again_and_again(running, machine, puller, rounds=KILL_ROUNDS, seed=time.time_ns())
 
 
 # The moments that matter most, one by one

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from registry_server.usecases import xet_upload
+from registry_server.usecases import xet_checking
 from registry_server.usecases.context import Registry
 
 Headers = dict[str, str]
@@ -25,6 +25,5 @@ def bob(token: Callable[[str], Headers]) -> Headers:
 @pytest.fixture
 def run_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Registry], None]:
     """Xet files stay unchecked until the test calls this; else a thread beside the test would check them."""
-    run = xet_upload.check_all
-    monkeypatch.setattr(xet_upload, "check_all", lambda _: None)
-    return run
+    monkeypatch.setattr(xet_checking, "check_soon", lambda _: None)
+    return xet_checking.check_all

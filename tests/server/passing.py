@@ -39,13 +39,14 @@ def age(registry: Registry, **span: float) -> None:
 
 
 def dump(registry: Registry, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of those tables, or of all, without the numbers that only this copy gave them."""
+    """All rows of those tables, or of all but the audit, without the numbers that only this copy gave them."""
     with registry.engine.read() as tx:
         names = tables or tuple(
             row["name"]
             for row in tx.execute(
                 "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
-                " and name not like 'card_text_%' and name not like '\\_%' escape '\\'"
+                " and name not in ('audit', 'card_vocabulary', 'cards_version')"
+                " and name not like 'card_text%' and name not like '\\_%' escape '\\'"
             )
         )
         found = {}

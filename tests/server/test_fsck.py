@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -30,6 +31,7 @@ from registry_server.commands.admin import admin
 from registry_server.usecases.checking import Check, check
 from registry_server.usecases.collecting import collect
 from registry_server.usecases.context import Registry
+from registry_server.xet.errors import DamagedXorb
 
 pytestmark = pytest.mark.usefixtures("run_checks")
 
@@ -475,6 +477,48 @@ def test_a_flipped_bit_anywhere_is_found_and_never_served_afterwards(
         assert client.get(f"/alice/m/resolve/main/{path}").data == content
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("git_objects", "oid"),
+        ("refs", "oid"),
+        ("xorbs", "hash"),
+        ("xorbs", "chunk_index"),
+        ("xet_files", "hash"),
+        ("xet_files", "digest"),
+        ("xet_files", "terms"),
+    ],
+)
+def test_a_flipped_bit_of_what_the_catalog_says_of_bytes_is_found(
+    registry: Registry,
+    app: Flask,
+    client: FlaskClient,
+    alice: Headers,
+    run_checks: Callable[[Registry], None],
+    table: str,
+    column: str,
+) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    files = {"w.bin": DATA, "vocab.txt": b"word\n" * 40_000, "a.txt": b"hello " * 30}
+    push(client, alice, "alice/m", files)
+    xet_push(client, alice, "alice/m", {"x": XET})
+    run_checks(registry)
+    source = random.Random(column)
+    with registry.engine.read() as tx:
+        values = [bytes(row["value"]) for row in tx.execute(f"select {column} as value from {table}")]
+    sound = source.choice(values)
+    damaged = bytearray(sound)
+    damaged[source.randrange(len(sound))] ^= 1 << source.randrange(8)
+    with registry.engine.write() as tx:
+        tx.execute(f"update {table} set {column} = :new where {column} = :old", {"old": sound, "new": bytes(damaged)})
+    report = check(registry)
+    assert report.found or not report.is_sound
+    for name, content in (files | {"x": XET.content}).items():
+        with contextlib.suppress(DamagedXorb):  # the answer is cut
+            answer = client.get(f"/alice/m/resolve/main/{name}")
+            assert answer.status_code >= 400 or answer.data == content
+
+
 def _expect_found(registry: Registry, client: FlaskClient, files: dict[str, bytes]) -> None:
     report = check(registry)
     assert report.found
@@ -519,3 +563,73 @@ def test_the_command_ends_with_1_while_damage_remains(registry: Registry, client
     answer = commit(client, alice, "alice/m", [large("w.bin", upload(client, alice, "alice/m", DATA), len(DATA))])
     assert answer.status_code == 200
     assert CliRunner().invoke(admin, ["fsck", *data]).exit_code == 0
+
+
+# -- what a push is told
+
+
+def told_faults(client: FlaskClient, headers: Headers, repo: str) -> dict[str, str | None]:
+    """What the manifest says of each file, and the page and the detail with it."""
+    given = client.get(f"/api/registry/v1/repos/models/{repo}/manifest/main", headers=headers).json["files"]
+    faults = {file["path"]: file["fault"] for file in given}
+    detail = client.get(f"/api/registry/v1/repos/models/{repo}", headers=headers).json
+    assert detail["notices"] == [f"{path}: {fault}" for path, fault in faults.items() if fault]
+    return faults
+
+
+def held(client: FlaskClient, headers: Headers, repo: str, path: str, size: int) -> str | None:
+    """What preupload says that the branch holds."""
+    announced = {"files": [{"path": path, "size": size, "sample": ""}]}
+    (file,) = client.post(f"/api/models/{repo}/preupload/main", json=announced, headers=headers).json["files"]
+    oid: str | None = file.get("oid")
+    return oid
+
+
+def test_files_that_cannot_be_served_are_told_and_asked_for_again(
+    registry: Registry, client: FlaskClient, alice: Headers, run_checks: Callable[[Registry], None]
+) -> None:
+    text, long_text = b"a small file " * 40, b"word\n" * 40_000
+    files = {"w.bin": DATA, "a.txt": text, "vocab.txt": long_text, "sound.txt": b"sound"}
+    push(client, alice, "alice/m", files)
+    xet_push(client, alice, "alice/m", {"x.bin": XET})
+    lie = made(noise(9, [500])).claiming(hashlib.sha256(b"else").hexdigest())
+    xet_push(client, alice, "alice/m", {"lie.bin": lie})
+    run_checks(registry)
+    sizes = {path: len(content) for path, content in files.items()} | {"x.bin": len(XET.content)}
+    assert {path for path, fault in told_faults(client, alice, "alice/m").items() if fault} == {"lie.bin"}
+    assert all(held(client, alice, "alice/m", path, size) for path, size in sizes.items())
+
+    for key in (KEY, key_of(Digest(hashlib.sha256(long_text).hexdigest())), xorb_key(FIRST.hash)):
+        flip(path_of(registry, key), 8 * 600)
+    _set_data(registry, text, _packed(b"another file"))
+    check(registry)
+    faults = told_faults(client, alice, "alice/m")
+    assert {path for path, fault in faults.items() if fault} == {"w.bin", "a.txt", "vocab.txt", "x.bin", "lie.bin"}
+    for path, size in sizes.items():
+        assert (held(client, alice, "alice/m", path, size) is None) == (path != "sound.txt"), path
+
+    push(client, alice, "alice/m", files)
+    xet_push(client, alice, "alice/m", {"x.bin": XET})
+    run_checks(registry)
+    assert {path for path, fault in told_faults(client, alice, "alice/m").items() if fault} == {"lie.bin"}
+    for path, content in {**files, "x.bin": XET.content}.items():
+        assert client.get(f"/alice/m/resolve/main/{path}").data == content
+    assert check(registry).is_sound
+
+
+def test_an_unchecked_file_of_a_lost_xorb_is_told_too(registry: Registry, client: FlaskClient, alice: Headers) -> None:
+    xet_push(client, alice, "alice/x", {"w": XET})
+    assert told_faults(client, alice, "alice/x")["w"] is None
+    break_xorb(registry)
+    check(registry)
+    assert told_faults(client, alice, "alice/x")["w"] == "Its bytes were lost or found damaged."
+
+
+def test_a_damaged_tree_is_our_failure_and_no_fault(registry: Registry, app: Flask, alice: Headers) -> None:
+    client = app.test_client()
+    push(client, alice, "alice/m", {"a.txt": b"a"})
+    with registry.engine.write() as tx:
+        tx.execute("update git_objects set data = :data where type = 2", {"data": b"no zlib stream"})
+    for address in ("/api/models/alice/m/tree/main", "/alice/m/resolve/main/a.txt", "/alice/m"):
+        assert client.get(address).status_code == 503, address
+    assert client.get("/api/models/alice/m/tree/main").json["code"] == "damaged_object"

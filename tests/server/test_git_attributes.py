@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from registry_core.errors import Invalid
 from registry_server.git.attributes import Attributes, Ignored
 from registry_server.git.objects import INITIAL_ATTRIBUTES
 
@@ -101,3 +102,13 @@ def test_a_pattern_made_to_be_slow_is_fast(pattern: str, path: str) -> None:
 def test_what_nobody_writes_by_hand_is_cut() -> None:
     assert not Attributes(b"x filter=lfs\n" * 501 + b"a filter=lfs\n").is_lfs("a")
     assert Attributes(b"x filter=lfs\n" * 499 + b"a filter=lfs\n").is_lfs("a")
+
+
+def test_many_folders_and_many_lines_are_refused_before_they_take_long() -> None:
+    ignored = Ignored(b"x*y\n" * 500)
+    assert ("a/" * 511 + "c") not in ignored
+    assert ("a/" * 511 + "d") not in ignored  # its folders are known by now
+    with pytest.raises(Invalid, match="too many lines"):
+        [path for path in (f"{number}/" + "b/" * 509 + "c" for number in range(9)) if path in ignored]
+    usual = Ignored(b"*.log\n__pycache__/\n" * 250)
+    assert [path for path in (f"a/{number // 110}/{number}.py" for number in range(990)) if path in usual] == []

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -202,7 +203,7 @@ def test_delete_and_settings(client: FlaskClient, alice: Headers, head: str) -> 
     assert errors(client.get(API)) == (401, "RepoNotFound")
     assert client.put(f"{API}/settings", json={"private": False}, headers=alice).json["private"] is False
     assert client.put(f"{API}/settings", json={}, headers=alice).json["private"] is False
-    assert client.put(f"{API}/settings", json={"gated": "auto"}, headers=alice).status_code == 400
+    assert client.put(f"{API}/settings", json={"gated": "sometimes"}, headers=alice).status_code == 400
     assert errors(client.put("/api/models/alice/nope/settings", json={}, headers=alice)) == (404, "RepoNotFound")
     gone = {"name": "Digits", "organization": "alice"}
     assert client.delete("/api/repos/delete", json=gone, headers=alice).status_code == 200
@@ -387,6 +388,35 @@ def test_paths_info_takes_a_thousand_paths(client: FlaskClient, head: str) -> No
 
 
 # Branches, tags and the log
+
+
+@pytest.mark.parametrize("what", ["branch", "tag"])
+def test_a_name_cannot_be_a_folder_of_another(client: FlaskClient, alice: Headers, head: str, what: str) -> None:
+    """As in git, which keeps each ref as a file."""
+
+    def make(name: str) -> Any:
+        if what == "tag":
+            return client.post(f"{API}/tag/main", json={"tag": name}, headers=alice)
+        return client.post(f"{API}/branch/{quote(name, safe='')}", json={}, headers=alice)
+
+    assert make("a/b/c").status_code == 200
+    for name in ("a", "a/b", "a/b/c/d"):
+        answer = make(name)
+        assert answer.status_code == 400, name
+        assert "cannot stand beside" in answer.headers["X-Error-Message"]
+        assert "a/b/c" in answer.json["error"]
+    for name in ("a/b/d", "a/b-c", "ab", "a0", "a.b", "a/b/c0"):
+        assert make(name).status_code == 200, name
+
+
+def test_of_two_names_that_exclude_each_other_one_is_made(
+    registry: Registry, client: FlaskClient, alice: Headers, head: str
+) -> None:
+    app = client.application
+    names = [f"x{turn}{tail}" for turn in range(8) for tail in ("", "%2Fy")]
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(app.test_client().post, f"{API}/branch/{name}", json={}, headers=alice) for name in names]
+    assert sorted(call.result().status_code for call in calls) == [200] * 8 + [400] * 8
 
 
 def test_branches(client: FlaskClient, alice: Headers, head: str) -> None:

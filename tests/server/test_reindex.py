@@ -31,7 +31,8 @@ Token = Callable[[str], Headers]
 
 README = b"---\ntags: [zebra]\nlicense: mit\npipeline_tag: text-classification\n---\n# quagga\n"
 DERIVED = (
-    "cards metrics tags card_text weights tensors lfs_pointers commits xet_file_xorbs xet_chunks chains folders touches"
+    "cards card_heads metrics tags card_words weights tensors lfs_pointers commits"
+    " xet_file_xorbs xet_chunks chains folders touches"
 ).split()
 SECRET = b"weights that only alice has " * 9
 POINTER = (
@@ -106,10 +107,10 @@ def test_the_log_keeps_what_it_knows_more_exactly(registry: Registry, client: Fl
 def test_what_was_wrongly_indexed_is_set_right(filled: Registry, client: FlaskClient) -> None:
     before = dump(filled)
     with filled.engine.write() as tx:
-        tx.execute("update cards set task = 'nonsense', license = null")
+        tx.execute("update cards set task_id = footprint_status_id, license_id = null")
         tx.execute("update weights set parameters = 1, fault = 'broken'")
         tx.execute("update lfs_pointers set size = 1")
-        tx.execute("insert into tags (tag, repo_id) select 'strange', id from repos")
+        tx.execute("insert into tags (tag_id, repo_id) select l.id, r.id from repos r, labels l where l.name = 'none'")
     reindex(filled)
     after = dump(filled)
     for name in ("cards", "weights", "lfs_pointers", "tags"):
@@ -172,7 +173,7 @@ def test_pushes_beside_it_are_not_lost(registry: Registry, client: FlaskClient, 
     reindex(registry, progress=push_one)
     paths = {item["path"] for item in client.get("/api/models/alice/m2/tree/main").get_json()}
     assert paths >= {"n1.txt", "n2.txt", "n3.txt", "model.safetensors"}
-    before = dump(registry, "cards", "metrics", "tags", "card_text", "weights", "commits")
+    before = dump(registry, "cards", "card_heads", "metrics", "tags", "card_words", "weights", "commits")
     reindex(registry)
-    after = dump(registry, "cards", "metrics", "tags", "card_text", "weights", "commits")
+    after = dump(registry, "cards", "card_heads", "metrics", "tags", "card_words", "weights", "commits")
     assert {name for name in before if without_numbers(before, name) != without_numbers(after, name)} == set()

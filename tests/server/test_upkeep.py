@@ -127,6 +127,31 @@ def test_building_on_a_xorb_renews_it(registry: Registry, client: FlaskClient, a
     assert collect(later(registry, days=41)).freed.xorbs.count == 0
 
 
+def test_an_answer_about_a_chunk_renews_what_it_lists(registry: Registry, client: FlaskClient, alice: Headers) -> None:
+    create(client, alice, "alice/m")
+    machine = Machine(client, alice, "alice/m")
+    for name, index in XET.store.indexes.items():
+        machine.send_chunks(index, XET.store.raw[name])
+    away = Machine(app_of(later(registry, days=20)).test_client(), alice, "alice/m")
+    assert away.get(f"v1/chunks/default/{XET.xorbs[0].hash}").status_code == 200
+    assert collect(later(registry, days=41)).freed.xorbs.count == 0
+    assert collect(later(registry, days=43)).freed.xorbs.count == 2
+
+
+def test_a_refused_push_leaves_bytes_that_are_freed_after_48_hours(
+    registry: Registry, client: FlaskClient, alice: Headers
+) -> None:
+    create(client, alice, "alice/m")
+    text = b"word\n" * 40_000
+    card = inline("footprint.json", b"{}")
+    assert commit(client, alice, "alice/m", [inline("vocab.txt", text), card]).status_code == 400
+    assert len(stored(registry)) == 1
+    assert collect(later(registry, hours=47)).freed_bytes == 0
+    found = collect(later(registry, hours=49))
+    assert (found.freed.orphans.count, found.freed_bytes) == (1, len(text))
+    assert stored(registry) == {}
+
+
 def test_bytes_without_a_row_are_freed_after_48_hours(registry: Registry) -> None:
     registry.blobs.put(key_of(DIGEST), [DATA], size_bytes=len(DATA))  # type: ignore[arg-type]
     early = collect(registry)
@@ -524,7 +549,7 @@ import sys
 from pathlib import Path
 from registry_server.app import open_registry
 from registry_server.blobs.folder import FolderBlobStore
-from registry_server.catalog import upkeep
+from registry_server.catalog import keeping, upkeep
 from registry_server.settings import Settings
 from registry_server.usecases import collecting
 
@@ -539,7 +564,8 @@ def told(function):
     return wrapper
 
 FolderBlobStore.delete = told(FolderBlobStore.delete)
-for name in ("release_objects", "drop_blobs", "drop_files", "drop_xorbs", "drop_objects", "drop_notes"):
+keeping.release_objects = told(keeping.release_objects)
+for name in ("drop_blobs", "drop_files", "drop_xorbs", "drop_objects", "drop_notes"):
     setattr(upkeep, name, told(getattr(upkeep, name)))
 collecting.collect(open_registry(Settings(Path(sys.argv[1]), "secret")))
 """

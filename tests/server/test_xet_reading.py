@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -17,9 +18,9 @@ from werkzeug.test import TestResponse
 
 from registry_server.catalog import xet
 from registry_server.routes.xet import blueprint
-from registry_server.usecases import xet_access
+from registry_server.usecases import xet_access, xet_download
 from registry_server.usecases.context import Registry
-from registry_server.usecases.xet_upload import check_all
+from registry_server.usecases.xet_checking import check_all
 from registry_server.xet.errors import DamagedXorb
 from registry_server.xet.hashing import XetHash
 from registry_server.xet.plan import Fetch
@@ -355,3 +356,18 @@ def test_a_file_with_a_flipped_bit_does_not_pass_its_check(registry: Registry, m
         found = xet.file(tx, FILE.file.hash, bytes.fromhex(FILE.digest))
     assert found is not None
     assert (found.is_checked, found.fault) == (False, None)
+
+
+def test_a_reader_that_takes_its_time_keeps_no_other_waiting(
+    registry: Registry, client: FlaskClient, alice: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xet_download, "_decoding", threading.BoundedSemaphore(1))
+    file = made(noise(1, [1000] * 9))
+    xet_push(client, alice, "alice/crowd", {"w": file})
+    with registry.engine.read() as tx:
+        stored = xet.file(tx, file.file.hash, bytes.fromhex(file.digest))
+    assert stored is not None
+    readers = [xet_download.content(registry, stored, 0, stored.size_bytes) for _ in range(3)]
+    started = [next(reader) for reader in readers]  # each stands in the middle of its file
+    for first, reader in zip(started, readers, strict=True):
+        assert first + b"".join(reader) == file.content

@@ -20,7 +20,7 @@ from registry_core.ids import Digest
 from registry_server.app import app_of
 from registry_server.usecases import accounts
 from registry_server.usecases.context import Registry
-from registry_server.usecases.xet_upload import check_all
+from registry_server.usecases.xet_checking import check_all
 from registry_server.xet.hashing import XetHash, chunk_hash, file_hash, keyed_hash, verification_hash
 from registry_server.xet.shard import Shard, ShardFile, ShardXorb, Term
 

@@ -36,9 +36,9 @@ from registry_core.errors import Unavailable
 from registry_core.ids import Digest
 from registry_server.app import app_of, open_registry
 from registry_server.catalog import xet
-from registry_server.usecases import accounts, uploads, xet_access, xet_upload
+from registry_server.usecases import accounts, grants, xet_access, xet_checking, xet_upload
 from registry_server.usecases.context import Registry
-from registry_server.usecases.xet_upload import check_all
+from registry_server.usecases.xet_checking import check_all, check_soon
 from registry_server.xet.hashing import XetHash, verification_hash
 from registry_server.xet.shard import Shard, ShardFile, Term
 from registry_server.xet.xorb import MAX_XORB_BYTES, XorbIndex
@@ -138,7 +138,7 @@ def test_a_token_of_one_repo_opens_no_file_of_another(client: FlaskClient, alice
 
 def test_other_texts_are_no_tokens(registry: Registry, machine: Machine) -> None:
     payload, _, signature = machine.token.partition(".")
-    grant = uploads.Grant("download", 1, 1, "1" * 64, 3)
+    grant = grants.Grant("download", 1, 1, "1" * 64, 3)
     texts = [
         "",
         "x",
@@ -148,7 +148,7 @@ def test_other_texts_are_no_tokens(registry: Registry, machine: Machine) -> None
         f"{payload}.{signature[:-2]}AA",
         f"WyJ3cml0ZSIsMSwyXQ.{signature}",
         machine.headers["Authorization"].removeprefix("Bearer "),
-        str(uploads._sign(registry, grant)),
+        str(grants.sign(registry, grant)),
         str(xet_access._addresses(registry).dumps(["write", 1, 1])),
         "é" * 9,
     ]
@@ -559,13 +559,13 @@ def test_a_right_file_becomes_a_blob_like_any_other(
 
 
 def test_the_check_begins_by_itself(registry: Registry, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xet_upload, "check_all", check_all)
+    monkeypatch.setattr(xet_checking, "check_soon", check_soon)
     machine.upload(FILE)
     deadline = time.monotonic() + 10
     while blob_rows(registry) == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert blob_rows(registry) == 1
-    with xet_upload._checking:  # until the thread is done
+    with registry.turns.at_work:  # until the thread is done
         pass
 
 
@@ -701,7 +701,7 @@ def test_a_check_that_a_crash_interrupted_is_done_by_the_next_start(
     assert client.get(f"/{REPO}/resolve/main/w").data == FILE.content
     assert client.get(f"/{REPO}/resolve/main/x").status_code == 409
     with again.engine.read() as tx:
-        assert xet.next_unchecked(tx, after=0) is None
+        assert not xet.unchecked(tx)
     again.engine.close()
 
 

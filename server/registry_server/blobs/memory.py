@@ -70,6 +70,9 @@ class MemoryBlobStore:
     def keys(self) -> Iterator[str]:
         yield from list(self._blobs)
 
+    def check(self) -> None:
+        """Memory is always there."""
+
     def url(self, key: str, expires_seconds: int) -> str | None:  # noqa: ARG002 - memory has no address
         return None
 

@@ -54,6 +54,8 @@ class BlobStore(Protocol):
     ) -> None:
         """Store what `chunks` yields under `key`, if it is the announced bytes and `check` lets it pass.
 
+        Nobody changes a chunk after it was yielded: it may be hashed a little later.
+
         Raises DigestDiffers, and keeps nothing, when the size or, where one is announced, the SHA-256 differs.
         """
 
@@ -83,6 +85,9 @@ class BlobStore(Protocol):
 
     def open_aside(self, key: str) -> BinaryIO | None:
         """The damaged bytes that were set aside under this key, or None."""
+
+    def check(self) -> None:
+        """Raise Unavailable when the store is not there. Cheap enough to be asked every second."""
 
     def url(self, key: str, expires_seconds: int) -> str | None:
         """An address from which a client may fetch the blob without us, or None where the store has none."""

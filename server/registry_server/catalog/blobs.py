@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from registry_server.catalog.accounts import Caller
 from registry_server.catalog.engine import Transaction, in_batches
-from registry_server.catalog.repos import VISIBLE, seen_by
+from registry_server.catalog.repos import READABLE, seen_by
 
 _SOUND = (
     "(h.xet_file is null or exists (select 1 from xet_files f where f.hash = h.xet_file and f.digest = h.digest"
@@ -38,7 +38,7 @@ def granted(tx: Transaction, caller: Caller, repo: int, digests: Iterable[bytes]
         rows = tx.execute(
             f"select b.digest, b.size, b.xet_file from blobs b where b.digest in {names} and ("
             " exists (select 1 from repo_blobs h join repos r on r.id = h.repo_id"
-            f"  where h.digest = b.digest and (r.id = :repo or {VISIBLE}) and {_SOUND})"
+            f"  where h.digest = b.digest and (r.id = :repo or {READABLE}) and {_SOUND})"
             " or exists (select 1 from uploads u where u.account_id = :caller and u.digest = b.digest"
             "  and u.uploaded_at >= :since))",
             {**params, "repo": repo, "since": since, **seen_by(caller)},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dulwich.objects import Tree
 
 from registry_core.errors import Refused
-from registry_server.catalog.engine import Row, Transaction, in_batches
+from registry_server.catalog.engine import Row, Transaction, in_batches, in_list
 from registry_server.git.objects import COMMIT_TYPE, StoredObject
 
 
@@ -173,6 +173,19 @@ def add_ref(tx: Transaction, repo: int, name: str, oid: bytes, commit_oid: bytes
             {"repo": repo, "name": name, "oid": oid, "commit": commit_oid},
         )
     )
+
+
+def ref_in_the_way(tx: Transaction, repo: int, name: str) -> str | None:
+    """A ref that cannot stand beside one of that name: git keeps refs as files, and a file cannot be a folder too."""
+    parts = name.split("/")
+    above = ["/".join(parts[:count]) for count in range(1, len(parts))]
+    names, params = in_list("p", above)
+    rows = tx.execute(
+        # What begins with the name and a slash sorts before the name and the sign that follows the slash.
+        f"select name from refs where repo_id = :repo and (name in {names} or (name >= :low and name < :high)) limit 1",
+        {**params, "repo": repo, "low": f"{name}/", "high": f"{name}0"},
+    )
+    return rows[0]["name"] if rows else None
 
 
 def swap_ref(tx: Transaction, repo: int, name: str, old: bytes, new: bytes) -> bool:

@@ -9,7 +9,7 @@ from registry_core.records import Publication, Rerun, RerunReport
 from registry_server.catalog.engine import Row, Transaction
 from registry_server.catalog.repos import Repo
 
-_RERUN = "select v.id, a.name, v.created_at, v.report from reruns v join accounts a on a.id = v.account_id"
+RERUN = "select v.id, a.name, v.created_at, v.report from reruns v join accounts a on a.id = v.account_id"
 
 
 def add_rerun(tx: Transaction, repo: Repo, commit_oid: bytes, account_id: int, report: RerunReport, at: str) -> int:
@@ -33,19 +33,19 @@ def add_rerun(tx: Transaction, repo: Repo, commit_oid: bytes, account_id: int, r
 def reruns_of_commit(tx: Transaction, repo: Repo, commit_oid: bytes, limit: int = 100) -> list[Rerun]:
     """Verdicts on one commit, newest first."""
     rows = tx.execute(
-        f"{_RERUN} where v.repo_id = :repo and v.commit_oid = :commit order by v.id desc limit :limit",
+        f"{RERUN} where v.repo_id = :repo and v.commit_oid = :commit order by v.id desc limit :limit",
         {"repo": repo.row_id, "commit": commit_oid, "limit": limit},
     )
-    return [_rerun(row) for row in rows]
+    return [rerun_of(row) for row in rows]
 
 
 def reruns_of_repo(tx: Transaction, repo: Repo, limit: int = 100) -> list[Rerun]:
     """Verdicts on any commit of the repo, newest first."""
     rows = tx.execute(
-        f"{_RERUN} where v.repo_id = :repo order by v.id desc limit :limit",
+        f"{RERUN} where v.repo_id = :repo order by v.id desc limit :limit",
         {"repo": repo.row_id, "limit": limit},
     )
-    return [_rerun(row) for row in rows]
+    return [rerun_of(row) for row in rows]
 
 
 def add_publication(tx: Transaction, repo: Repo, commit_oid: bytes, account_id: int, at: str) -> None:
@@ -70,5 +70,6 @@ def publication(tx: Transaction, repo: Repo) -> Publication | None:
     return Publication(repo.id, row["commit_oid"].hex(), row["name"], row["published_at"])
 
 
-def _rerun(row: Row) -> Rerun:
+def rerun_of(row: Row) -> Rerun:
+    """A row of RERUN."""
     return Rerun(row["id"], row["name"], row["created_at"], RerunReport(**json.loads(row["report"])))

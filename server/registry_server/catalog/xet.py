@@ -15,7 +15,7 @@ from registry_core.ids import Digest
 from registry_server.catalog import damage
 from registry_server.catalog.accounts import Caller
 from registry_server.catalog.engine import Row, Transaction, in_batches
-from registry_server.catalog.repos import VISIBLE, seen_by
+from registry_server.catalog.repos import READABLE, seen_by
 from registry_server.xet.hashing import XetHash
 from registry_server.xet.shard import Term
 from registry_server.xet.xorb import XorbIndex
@@ -25,7 +25,7 @@ _TERM = struct.Struct("<32sIII")
 _USABLE = (
     "(exists (select 1 from xet_uploads u where u.account_id = :caller and u.hash = x.hash and u.uploaded_at >= :since)"
     " or exists (select 1 from xet_file_xorbs f join repo_blobs h on h.xet_file = f.file_hash"
-    f"  join repos r on r.id = h.repo_id where f.xorb_hash = x.hash and {VISIBLE}))"
+    f"  join repos r on r.id = h.repo_id where f.xorb_hash = x.hash and {READABLE}))"
 )
 """Xorbs `x` that the caller sent since `:since`, or that are part of a file in a repo the caller may read."""
 
@@ -33,7 +33,7 @@ _SEEN_FILE = (
     "(exists (select 1 from xet_uploads u where u.account_id = :caller and u.hash = f.file_hash"
     "  and u.uploaded_at >= :since)"
     " or exists (select 1 from repo_blobs h join repos r on r.id = h.repo_id"
-    f"  where h.xet_file = f.file_hash and {VISIBLE}))"
+    f"  where h.xet_file = f.file_hash and {READABLE}))"
 )
 """Rows `f` of xet_file_xorbs of a file that the caller registered since `:since`, or may read in a repo."""
 
@@ -62,9 +62,9 @@ def bump_generation(tx: Transaction) -> None:
 
 
 def may_read(tx: Transaction, caller: Caller, repo: int) -> bool:
-    """Whether there is still such a repo, and the caller sees it."""
+    """Whether there is still such a repo, and the caller may read its files."""
     return bool(
-        tx.execute(f"select 1 from repos r where r.id = :repo and {VISIBLE}", {"repo": repo, **seen_by(caller)})
+        tx.execute(f"select 1 from repos r where r.id = :repo and {READABLE}", {"repo": repo, **seen_by(caller)})
     )
 
 
@@ -97,6 +97,16 @@ def see_xorbs(tx: Transaction, xorbs: Iterable[bytes], at: str) -> None:
     """Renew the moment at which somebody last relied on these xorbs."""
     for names, params in in_batches(xorbs):
         tx.execute(f"update xorbs set seen_at = :at where hash in {names}", {**params, "at": at})
+
+
+def all_seen(tx: Transaction, xorbs: Iterable[bytes], since: str) -> bool:
+    """Whether somebody relied on each of these xorbs after `since`."""
+    return not any(
+        tx.execute(
+            f"select 1 from xorbs where hash in {names} and seen_at < :since limit 1", {**params, "since": since}
+        )
+        for names, params in in_batches(xorbs)
+    )
 
 
 def was_sent(tx: Transaction, account_id: int, hash_: bytes) -> bool:
@@ -210,19 +220,29 @@ def own_files(tx: Transaction, caller: Caller, digests: Iterable[bytes], since: 
     return found
 
 
-def next_unchecked(tx: Transaction, after: int) -> tuple[int, XetFile] | None:
-    """The next file after that number whose SHA-256 is still to be checked, and its own number."""
-    rows = tx.execute(f"{_FILE} where f.checked_at is null and f.id > :after order by f.id limit 1", {"after": after})
-    return (rows[0]["id"], _file(rows[0])) if rows else None
+def unchecked(tx: Transaction) -> dict[int, int]:
+    """Sizes of the files whose SHA-256 is still to be checked, by number; who waits longest comes first."""
+    rows = tx.execute("select id, size from xet_files where checked_at is null order by id")
+    return {row["id"]: row["size"] for row in rows}
 
 
-def set_checked(tx: Transaction, checked: XetFile, fault: str | None, at: str) -> None:
-    """Note the outcome of the check. A file without fault is from now on a blob like any other."""
-    tx.execute(
-        "update xet_files set checked_at = :at, fault = :fault where hash = :hash and digest = :digest",
+def unchecked_file(tx: Transaction, number: int) -> XetFile | None:
+    """The file of that number, if its SHA-256 is still to be checked."""
+    rows = tx.execute(f"{_FILE} where f.checked_at is null and f.id = :id", {"id": number})
+    return _file(rows[0]) if rows else None
+
+
+def set_checked(tx: Transaction, checked: XetFile, fault: str | None, at: str) -> bool:
+    """Note the outcome of the check; False when that was done before.
+
+    A file without fault is from now on a blob like any other.
+    """
+    waited = tx.changed(
+        "update xet_files set checked_at = :at, fault = :fault"
+        " where hash = :hash and digest = :digest and checked_at is null",
         {"at": at, "fault": fault, "hash": checked.hash, "digest": bytes.fromhex(checked.digest)},
     )
-    if fault is None:
+    if waited and fault is None:
         new = tx.changed(
             "insert into blobs (digest, size, stored_at, seen_at, xet_file) values (:digest, :size, :at, :at, :hash)"
             " on conflict (digest) do nothing",
@@ -230,6 +250,16 @@ def set_checked(tx: Transaction, checked: XetFile, fault: str | None, at: str) -
         )
         if new:
             damage.stand_in(tx, bytes.fromhex(checked.digest), checked.hash)
+    return bool(waited)
+
+
+def senders(tx: Transaction, hash_: bytes) -> list[str]:
+    """Names of the accounts that sent this xorb, or registered this file, by name."""
+    rows = tx.execute(
+        "select a.name from xet_uploads u join accounts a on a.id = u.account_id where u.hash = :hash order by a.key",
+        {"hash": hash_},
+    )
+    return [row["name"] for row in rows]
 
 
 def add_chunks(tx: Transaction, chunks: Iterable[tuple[bytes, bytes]]) -> None:

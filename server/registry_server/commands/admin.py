@@ -1,4 +1,4 @@
-"""`registry admin`: accounts and upkeep, on the data folder itself; works while the server runs."""
+"""`registry admin`: accounts, upkeep and the audit, on the data folder itself; works while the server runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from registry_server.commands.admin_audit import audit
+from registry_server.commands.admin_classes import classes
 from registry_server.commands.admin_fsck import fsck
 from registry_server.commands.admin_gc import gc
 from registry_server.commands.admin_reindex import reindex
@@ -22,7 +24,7 @@ def admin() -> None:
     """Manage accounts and storage of the registry in a data folder."""
 
 
-for _command in (gc, fsck, reindex):
+for _command in (gc, fsck, reindex, audit, classes):
     admin.add_command(_command)
 
 

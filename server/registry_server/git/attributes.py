@@ -7,10 +7,13 @@ import io
 from dulwich.attrs import parse_git_attributes
 from dulwich.ignore import read_ignore_patterns
 
+from registry_core.errors import Invalid
 from registry_server.git.globs import compile_glob
 
 _MAX_BYTES = 64 * 1024
 _MAX_LINES = 500
+_MAX_COMPARISONS = 500_000
+"""Of one `.gitignore` with paths and their folders: all of a request's paths with as many lines as there may be."""
 
 
 class Attributes:
@@ -31,10 +34,16 @@ class Attributes:
 
 
 class Ignored:
-    """A `.gitignore` at the root of a tree, bounded like a `.gitattributes`."""
+    """A `.gitignore` at the root of a tree, bounded like a `.gitattributes`.
+
+    To ask whether it holds a path raises Invalid when that took too long: a path may have hundreds of folders, and each
+    is held against each line. Paths that come in order are asked about quickest.
+    """
 
     def __init__(self, content: bytes) -> None:
         self._rules = []
+        self._folders: dict[bytes, bool] = {}  # of the last path that was asked about, and whether they are ignored
+        self._comparisons = 0
         for line in read_ignore_patterns(io.BytesIO(_bounded(content))):
             pattern = line.removeprefix(b"!")
             if glob := compile_glob(pattern.removesuffix(b"/")):
@@ -43,13 +52,21 @@ class Ignored:
 
     def __contains__(self, path: str) -> bool:
         parts = path.encode().split(b"/")
-        folders = (b"/".join(parts[:i]) for i in range(1, len(parts)))
-        # What is in an ignored folder cannot be called back.
-        return any(self._ignores(folder, is_folder=True) for folder in folders) or self._ignores(
-            b"/".join(parts), is_folder=False
-        )
+        known, self._folders = self._folders, {}
+        for folder in (b"/".join(parts[:i]) for i in range(1, len(parts))):
+            is_ignored = known[folder] if folder in known else self._ignores(folder, is_folder=True)
+            self._folders[folder] = is_ignored
+            if is_ignored:
+                return True  # what is in an ignored folder cannot be called back
+        return self._ignores(b"/".join(parts), is_folder=False)
 
     def _ignores(self, path: bytes, *, is_folder: bool) -> bool:
+        self._comparisons += len(self._rules)
+        if self._comparisons > _MAX_COMPARISONS:
+            raise Invalid(
+                "The .gitignore has too many lines for so many folders.",
+                hint="Shorten it, or push the files in several commits.",
+            )
         for glob, folders_only, ignores in self._rules:
             if (is_folder or not folders_only) and glob.fullmatch(path):
                 return ignores

@@ -35,6 +35,8 @@ def _whole(segments: list[bytes]) -> bytes:
     found = b"".join(segment + b"/" for segment in map(_segment, first))
     for group in filter(None, middle):
         found += b"(?>(?:[^/]+/)*?" + _joined(group) + b"/)"
+    if len(last) == 1:  # is about the last part of the path, wherever the folders before it end
+        return found + b"(?>(?:.*/)?)" + _segment(last[0])
     return found + (b"(?:[^/]+/)*" + _joined(last) if last else b".+")
 
 

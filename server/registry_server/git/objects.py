@@ -11,6 +11,7 @@ from functools import cached_property
 
 from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tag, Tree
 
+from registry_core.errors import Unavailable
 from registry_core.ids import CommitId, Digest
 
 FILE_MODE = 0o100644
@@ -64,6 +65,12 @@ INITIAL_ATTRIBUTES = "".join(
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n")
 
 
+class DamagedObject(Unavailable):
+    """What the catalog holds of a git object is not what was stored."""
+
+    code = "damaged_object"
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """One git object as the catalog keeps it."""
@@ -76,9 +83,9 @@ class StoredObject:
 
     @cached_property
     def content(self) -> bytes:
-        """The bytes of an object that is kept in the catalog."""
+        """The bytes of an object that is kept in the catalog. Raises DamagedObject."""
         assert self.data is not None
-        return zlib.decompress(self.data)
+        return unpacked(self.data)
 
     def tree(self) -> Tree:
         """This object as a tree."""
@@ -91,6 +98,16 @@ class StoredObject:
         commit = ShaFile.from_raw_string(COMMIT_TYPE, self.content)
         assert isinstance(commit, Commit)
         return commit
+
+
+def unpacked(data: bytes) -> bytes:
+    """The content of an object, from its zlib stream. Raises DamagedObject."""
+    try:
+        return zlib.decompress(data)
+    except zlib.error as error:
+        raise DamagedObject(
+            "What is stored of a file, a folder or a commit is damaged.", hint="Ask who runs the server to repair it."
+        ) from error
 
 
 def stored(thing: ShaFile) -> StoredObject:

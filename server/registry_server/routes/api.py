@@ -10,10 +10,12 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 
 from registry_core.errors import Invalid
 from registry_core.ids import RepoKind, RepoPath, Revision
+from registry_core.reaching import parse_at_least
 from registry_core.records import RerunReport
-from registry_core.sorting import parse_sort
+from registry_core.sorting import Sort, parse_sort
 from registry_core.where import parse_where
-from registry_server.catalog.cards import Query
+from registry_server.catalog.counting import FACETS, Facet
+from registry_server.catalog.queries import BY_UPDATE, Query
 from registry_server.routes.requests import as_json, body, caller, registry, repo_id, whole_number
 from registry_server.usecases import models
 
@@ -22,7 +24,7 @@ PREFIX = "/api/registry/v1"
 blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
 
 _REPORT = TypeAdapter(with_config(ConfigDict(strict=True, allow_inf_nan=False, defer_build=True))(RerunReport))
-_FIND_PARAMETERS = {"q", "task", "author", "tag", "where", "sort", "limit", "cursor"}
+_FIND_PARAMETERS = {"q", "task", "author", "tag", "where", "at_least", "sort", "limit", "cursor", "facets"}
 
 
 @blueprint.get("/find")
@@ -34,19 +36,22 @@ def find() -> Response:
             f"find has no parameter {unknown[0][:80]!r}.",
             hint=f"It has {', '.join(sorted(_FIND_PARAMETERS))}.",
         )
-    return as_json(models.find(registry(), caller(), query_of_request()))
+    return as_json(models.find(registry(), caller(), query_of_request(), _facets()))
 
 
 def query_of_request() -> Query:
     """What the parameters of the address ask for. Raises Invalid or InvalidWhere."""
     args = request.args
+    at_least = parse_at_least(args["at_least"]) if args.get("at_least") else None
+    cheapest_first = Sort("energy_kwh", descending=False)
     return Query(
         text=args.get("q") or None,
         task=args.get("task") or None,
         author=args.get("author") or None,
         tags=[tag for tag in args.getlist("tag") if tag],
         conditions=[parse_where(text) for text in args.getlist("where") if text.strip()],
-        sort=parse_sort(args["sort"]) if args.get("sort") else None,
+        at_least=at_least,
+        sort=parse_sort(args["sort"]) if args.get("sort") else cheapest_first if at_least else BY_UPDATE,
         limit=_limit(),
         offset=models.offset_of(args.get("cursor") or None),
     )
@@ -103,6 +108,13 @@ def _openapi() -> str:
     from registry_server.routes.openapi import document
 
     return json.dumps(document())
+
+
+def _facets() -> list[Facet]:
+    asked = [name for name in request.args.get("facets", "").split(",") if name]
+    if unknown := sorted(set(asked) - set(FACETS)):
+        raise Invalid(f"{unknown[0][:80]!r} cannot be counted.", hint=f"facets names some of {','.join(FACETS)}.")
+    return [facet for facet in FACETS if facet in asked]
 
 
 def _limit() -> int:

@@ -38,6 +38,7 @@ _HUB_CODES: dict[type[RegistryError], str] = {
     errors.RevisionNotFound: "RevisionNotFound",
     errors.InvalidRevision: "RevisionNotFound",
     errors.EntryNotFound: "EntryNotFound",
+    errors.Gated: "GatedRepo",
 }
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -74,8 +75,8 @@ def answer(error: RegistryError) -> Response:
 
 
 def status_of(error: RegistryError) -> int:
-    """The status for an error; 404 or, for Hub clients without a token, 401 for a repo that they cannot see."""
-    if isinstance(error, errors.RepoNotFound) and is_anonymous() and request.blueprint in ("hub", "lfs"):
+    """The status for an error; for Hub clients without a token, 401 for a repo that they cannot see, or not read."""
+    if isinstance(error, errors.RepoNotFound | errors.Gated) and is_anonymous() and request.blueprint in ("hub", "lfs"):
         return 401
     if isinstance(error, errors.InvalidRevision) and request.method in ("GET", "HEAD"):
         return 404

@@ -23,8 +23,8 @@ from registry_server.routes.requests import (
     registry,
     repo_id,
 )
-from registry_server.usecases import uploads
-from registry_server.usecases.uploads import BatchItem
+from registry_server.usecases import batches, grants, uploads
+from registry_server.usecases.batches import BatchItem
 
 blueprint = Blueprint("lfs", __name__)
 
@@ -59,12 +59,12 @@ def batch(kind: RepoKind, owner: str, name: str) -> Response:
     wanted = [(Digest(item.oid), item.size) for item in given.objects]
     if given.operation == "upload":
         ref = given.ref.name if given.ref else None  # clients name none for a new pull request
-        items = uploads.batch_upload(
+        items = batches.upload(
             registry(), caller(), kind, repo_id(owner, name), wanted, ref, in_parts="multipart" in given.transfers
         )
         shape = _upload
     else:
-        items = uploads.batch_download(registry(), caller(), kind, repo_id(owner, name), wanted)
+        items = batches.download(registry(), caller(), kind, repo_id(owner, name), wanted)
         shape = _download
     transfer = "multipart" if any(item.part_grants for item in items) else "basic"
     response = as_json({"transfer": transfer, "objects": [shape(item) for item in items], "hash_algo": "sha256"})
@@ -105,7 +105,7 @@ def verify(token: str) -> Response:
 @blueprint.get("/lfs/download/<token>")
 def download(token: str) -> Response:
     """200 with the bytes, or 206 with a range of them."""
-    grant = uploads.read_grant(registry(), token, "download")
+    grant = grants.read(registry(), token, "download")
     digest = Digest(grant.digest)
     span = Span(grant.size_bytes, digest)
     headers = headers_of(digest, digest)

@@ -11,9 +11,27 @@ from typing import Any
 from openapi_pydantic import OpenAPI
 from pydantic import TypeAdapter
 
-from registry_core.records import FindPage, Manifest, ModelDetail, Publication, Rerun, RerunReport, Tensor
+from registry_core.comparisons import Groups, Layers, Suggestions
+from registry_core.policy.waivers import Waiver
+from registry_core.records import (
+    FindPage,
+    Lineage,
+    Manifest,
+    ModelClass,
+    ModelDetail,
+    Publication,
+    PublicKey,
+    Rerun,
+    RerunReport,
+    Tensor,
+)
 from registry_core.reports import Report
+from registry_core.reuse_ledger import Ledger
+from registry_core.reuse_statement import EndedReuse, StatedReuse
+from registry_core.reuse_views import ModelLedger
+from registry_server.routes.governance import NewKey
 
+_POLICY = "/api/registry/v1/owners/{owner}/policies/{act}"
 _REPO = "/api/registry/v1/repos/{kind}/{owner}/{name}"
 
 
@@ -40,15 +58,53 @@ _OPERATIONS = (
             ("author", "Owner of the model"),
             ("tag", "A tag the model must have; may repeat"),
             ("where", "A condition, for example accuracy >= 0.9 and energy_kwh < 1; may repeat"),
+            ("at_least", "A score that must be reached, such as accuracy=0.95: the model's less one standard error"),
+            ("facets", "Count all that match by some of task,library,license"),
             ("sort", "A column or metric, ascending; a minus in front means descending"),
             ("limit", "Size of the page, 1 to 100"),
             ("cursor", "next_cursor of the page before"),
+        ),
+    ),
+    _Operation(
+        "get",
+        "/api/registry/v1/groups",
+        "Comparison groups of a task, largest first",
+        Groups,
+        query=(("task", "Task of the models"),),
+    ),
+    _Operation(
+        "get",
+        "/api/registry/v1/pareto",
+        "Models of one comparison group by Pareto layer of score and energy",
+        Layers,
+        query=(
+            ("task", "Task of the group; the largest group that fits is meant"),
+            ("metric", "Metric of the group"),
+            ("dataset", "Data set of the group"),
+            ("config", "Its configuration"),
+            ("split", "Its split"),
+            ("revision", "Its revision"),
+            ("axis", "Only own: the energy of the models themselves"),
+            ("limit", "How many models, 1 to 1000"),
+        ),
+    ),
+    _Operation(
+        "get",
+        "/api/registry/v1/candidates",
+        "What could be reused instead of training, least training energy first",
+        Suggestions,
+        query=(
+            ("task", "What would be trained for"),
+            ("at_least", "A score that must be reached, such as accuracy=0.95; may repeat"),
+            ("estimate_kwh", "What training is expected to take"),
         ),
     ),
     _Operation("get", _REPO, "One repo at the head of main", ModelDetail),
     _Operation("get", f"{_REPO}/revision/{{revision}}", "One repo at a revision", ModelDetail),
     _Operation("get", f"{_REPO}/manifest/{{revision}}", "Path, SHA-256 and size of every file", Manifest),
     _Operation("get", f"{_REPO}/tensors/{{revision}}/{{path}}", "Tensors of a safetensors file", list[Tensor]),
+    _Operation("get", f"{_REPO}/lineage/{{revision}}", "What a model, its ancestors and its descendants took", Lineage),
+    _Operation("get", f"{_REPO}/classes", "Energy classes, newest snapshot first", list[ModelClass]),
     _Operation("get", f"{_REPO}/reruns", "Stored verdicts, newest first", list[Rerun]),
     _Operation("post", f"{_REPO}/reruns", "Store a verdict", Rerun, body=RerunReport, status="201"),
     _Operation(
@@ -58,7 +114,36 @@ _OPERATIONS = (
         Report,
         query=(("recipient", "Only what goes to them, where a standard knows recipients"),),
     ),
+    _Operation(
+        "post",
+        f"{_REPO}/reuses/{{revision}}",
+        "State a reuse: a DSSE envelope around a signed statement",
+        StatedReuse,
+        body=dict[str, Any],
+        status="201",
+    ),
+    _Operation("delete", "/api/registry/v1/reuses/{number}", "Withdraw a statement of reuse", EndedReuse),
+    _Operation("get", f"{_REPO}/ledger", "What reuse of a model avoided, and what it induced", ModelLedger),
+    _Operation(
+        "get",
+        "/api/registry/v1/ledger",
+        "What reuse avoided, by reuse-convention/1",
+        Ledger,
+        query=(
+            ("model", "OWNER/NAME: only the events that give it a share"),
+            ("organisation", "An owner: only its events, as a maker and as a reuser"),
+            ("format", "json, csv (one line an event) or sums (CSV, one line a model, team, organisation and reuser)"),
+        ),
+    ),
     _Operation("post", f"{_REPO}/publish/{{revision}}", "Recommend a revision for reuse", Publication),
+    _Operation("get", "/api/registry/v1/keys", "Your keys, oldest first", list[PublicKey]),
+    _Operation("post", "/api/registry/v1/keys", "File a public key under your account", PublicKey, body=NewKey),
+    _Operation("delete", "/api/registry/v1/keys/{key_id}", "Let nothing count that a key signed", dict[str, Any]),
+    _Operation("get", _POLICY, "The policy that holds for an owner's repos", dict[str, Any]),
+    _Operation("put", _POLICY, "Set it; the body is the policy file", dict[str, Any]),
+    _Operation("delete", _POLICY, "Let the default policy hold again", dict[str, Any]),
+    _Operation("get", f"{_REPO}/waivers", "Exceptions that were approved", list[Waiver]),
+    _Operation("post", f"{_REPO}/waivers", "Keep an exception that you signed", Waiver, body=Waiver, status="201"),
     _Operation("get", "/api/registry/v1/openapi.json", "This document", dict[str, Any]),
 )
 

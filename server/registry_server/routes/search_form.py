@@ -9,9 +9,11 @@ from typing import TypeVar
 from werkzeug.datastructures import MultiDict
 
 from registry_core.errors import Invalid, RegistryError
+from registry_core.records import Facets
 from registry_core.sorting import parse_sort
 from registry_core.where import parse_where
-from registry_server.catalog.cards import Query
+from registry_server.catalog.counting import Facet
+from registry_server.catalog.queries import BY_UPDATE, Query
 from registry_server.usecases import models
 
 SORTS = {
@@ -25,6 +27,9 @@ SORTS = {
     "name": "name",
 }
 """The orders that the form offers; an address may name any other."""
+
+MOST_VALUES = 8
+_HEADINGS: dict[Facet, str] = {"task": "Task", "library": "Library", "license": "Licence"}
 
 Value = TypeVar("Value")
 
@@ -41,6 +46,43 @@ class Search:
     def is_empty(self) -> bool:
         """Whether nothing is asked for: every model is meant."""
         return not any(self.values[name] for name in self.values if name != "sort")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value that some of the models found state, and the parameters that ask for those alone."""
+
+    value: str
+    number: int
+    args: dict[str, str] | None  # None: nothing can ask for it
+
+
+def choices(search: Search, facets: Facets) -> dict[str, list[Choice]]:
+    """What the models found may be narrowed down to, by heading, the most frequent first."""
+    return {
+        _HEADINGS[facet]: [
+            Choice(value, number, _narrowed(search, facet, value))
+            for value, number in list(facets.counts[facet].items())[:MOST_VALUES]
+        ]
+        for facet in _HEADINGS
+        if any(number < facets.total for number in facets.counts[facet].values())
+    }
+
+
+def _narrowed(search: Search, facet: Facet, value: str) -> dict[str, str] | None:
+    values = {name: text for name, text in search.values.items() if text}
+    if facet == "task":
+        return values | {"task": value}
+    quote = next((quote for quote in ('"', "'") if quote not in value), None)
+    if quote is None:
+        return None
+    asked = f"{facet} == {quote}{value}{quote}"
+    where = f"({values['where']}) and {asked}" if "where" in values else asked
+    try:
+        parse_where(where)
+    except Invalid:  # too long, or a text that the language cannot write
+        return None
+    return values | {"where": where}
 
 
 def read_search(args: MultiDict[str, str]) -> Search:
@@ -64,7 +106,7 @@ def read_search(args: MultiDict[str, str]) -> Search:
         author=values["author"] or None,
         tags=[tag.strip() for tag in args.getlist("tag") if tag.strip()],
         conditions=[condition] if condition else [],
-        sort=read("sort", parse_sort, values["sort"]),
+        sort=read("sort", parse_sort, values["sort"]) or BY_UPDATE,
         offset=read("cursor", models.offset_of, args.get("cursor")) or 0,
     )
     return Search(query, values, faults)

@@ -23,11 +23,13 @@ from registry_core.records import ModelDetail, Tensor
 from registry_server import figures
 from registry_server.catalog import accounts
 from registry_server.catalog.accounts import ANONYMOUS
+from registry_server.catalog.counting import FACETS
+from registry_server.pedigree import pedigree
 from registry_server.routes.addresses import TextConverter
 from registry_server.routes.errors import moved_answer, status_of
 from registry_server.routes.requests import as_json, base_url, registry, repo_id
-from registry_server.routes.search_form import SORTS, read_search
-from registry_server.usecases import models
+from registry_server.routes.search_form import SORTS, choices, read_search
+from registry_server.usecases import models, relations, reuses
 from registry_server.usecases.access import RepoMoved
 from registry_server.usecases.accounts import ADMIN
 
@@ -63,6 +65,13 @@ REPORT_TITLES = {
     "measurement": "Measurement sheet",
     "hub": "Hub metadata",
 }
+LEVEL_WORDS = {
+    "E0": "declared: somebody says so",
+    "E1": "estimated: the server can compute it again, and does",
+    "E2": "measured: a known tool saw most of the energy, and its output is attached",
+    "E3": "evidenced: raw samples add up to it, and it is signed",
+    "E4": "reproduced: somebody else found the same, or a calibrated meter did",
+}
 _TITLES = {400: "That does not make sense", 404: "Not found", 405: "Not like this", 503: "Not available now"}
 
 
@@ -95,8 +104,9 @@ def _set_up(state: BlueprintSetupState) -> None:
 def model_list() -> Response:
     """200 with the models that match; 400, the form kept, when a field makes no sense."""
     search = read_search(request.args)
-    page = None if search.faults else models.find(registry(), ANONYMOUS, search.query)
-    items = page.items if page else []
+    found = None if search.faults else models.find(registry(), ANONYMOUS, search.query, FACETS)
+    facets = found.facets if found else None
+    items = found.items if found else []
     return page(
         "models.html",
         400 if search.faults else 200,
@@ -105,8 +115,10 @@ def model_list() -> Response:
         largest=max((item.energy_kwh or 0.0 for item in items), default=0.0),
         percent_of=figures.percent_of,
         is_first="cursor" not in request.args,
-        next_url=_with_cursor(page.next_cursor) if page and page.next_cursor else None,
+        next_url=_with_cursor(found.next_cursor) if found and found.next_cursor else None,
         first_url=_with_cursor(None),
+        total=f"{facets.total:,}{'' if facets.is_exact else '+'}" if facets else "",
+        choices=choices(search, facets) if facets else {},
         sorts=SORTS,
         tasks=sorted(KNOWN_TASKS),
         endpoint=base_url(),
@@ -195,11 +207,16 @@ def _repo_page(kind: RepoKind, owner: str, name: str, revision: Revision) -> Res
     detail = models.detail(registry(), ANONYMOUS, kind, wanted, revision)
     commit = CommitId(detail.commit_id)  # what follows is of the same commit, even if somebody pushes meanwhile
     card = parse_card(detail.footprint) if detail.footprint else None
+    is_traced = kind == "model" and card is not None
+    lineage = relations.lineage_of(registry(), ANONYMOUS, kind, wanted, Revision(commit)) if is_traced else None
     text = models.readme(registry(), ANONYMOUS, kind, wanted, commit)
     return page(
         "repo.html",
         detail=detail,
         card=card,
+        lineage=lineage,
+        ancestors=pedigree(lineage) if lineage else [],
+        reuse=reuses.ledger_of_model(registry(), ANONYMOUS, kind, wanted) if card and kind == "model" else None,
         figures=figures.figures(card) if card else [],
         phases=figures.phase_rows(card) if card else [],
         development=figures.development_text(card) if card else "",
@@ -211,6 +228,7 @@ def _repo_page(kind: RepoKind, owner: str, name: str, revision: Revision) -> Res
         file_address=functools.partial(_file_address, detail),
         endpoint=base_url(),
         report_titles=REPORT_TITLES,
+        level_words=LEVEL_WORDS,
     )
 
 
@@ -247,7 +265,8 @@ def _read_catalog() -> bool:
 
 
 def _look_at_blobs() -> bool:
-    return registry().settings.blobs_path.is_dir()
+    registry().blobs.check()
+    return True
 
 
 def _asset(name: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 
 from flask import Blueprint, Response, request
 
@@ -16,7 +15,7 @@ from registry_core.errors import EntryNotFound, Forbidden, Invalid, RegistryErro
 from registry_server.blobs.store import xorb_key
 from registry_server.routes.bytes_out import file_body
 from registry_server.routes.requests import as_json, base_url, body_chunks, registry
-from registry_server.usecases import xet_access, xet_download, xet_upload
+from registry_server.usecases import xet_access, xet_checking, xet_download, xet_upload
 from registry_server.usecases.xet_access import Scope, Session
 from registry_server.xet.hashing import XetHash
 from registry_server.xet.plan import Fetch, Plan, as_json_v1
@@ -117,7 +116,7 @@ def _register(session: Session | None = None) -> bool:
     shard = request.stream.read(MAX_SHARD_BYTES + 1)
     new = xet_upload.register(registry(), session, shard)
     # Beside the request: the client commits meanwhile; until this is done the file counts for its own repo only.
-    threading.Thread(target=xet_upload.check_all, args=[registry()], daemon=True).start()
+    xet_checking.check_soon(registry())
     return new
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from registry_core.errors import Forbidden, RepoNotFound, Unauthenticated
+from registry_core.errors import Forbidden, Gated, RepoNotFound, Unauthenticated
 from registry_core.ids import Owner, RepoId, RepoKind
 from registry_server.catalog import accounts, pulls, repos
 from registry_server.catalog.accounts import Account, Caller
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
 
-Need = Literal["read", "write", "admin"]
+Need = Literal["see", "read", "write", "admin"]
+"""See what a repo is and which files it has; read the files; push; manage."""
+
 
 _PULLS = "refs/pr/"
 _PULL = re.compile(f"{_PULLS}[1-9][0-9]{{0,8}}")
 
 _ENOUGH: dict[Need, tuple[str, ...]] = {
-    "read": ("read", "write", "admin"),
     "write": ("write", "admin"),
     "admin": ("admin",),
 }
@@ -36,7 +37,8 @@ class RepoMoved(RepoNotFound):
 def open_repo(tx: Transaction, caller: Caller, kind: RepoKind, repo_id: RepoId, need: Need = "read") -> Repo:
     """The repo, if the caller may do with it what `need` says.
 
-    Raises RepoNotFound when it is absent or hidden, Unauthenticated or Forbidden when it is seen but not the caller's.
+    Raises RepoNotFound when it is absent or hidden, Gated when its files are for others, Unauthenticated or Forbidden
+    when it is seen but not the caller's.
     """
     repo = repos.visible(tx, caller, kind, repo_id)
     if repo is None:
@@ -44,7 +46,14 @@ def open_repo(tx: Transaction, caller: Caller, kind: RepoKind, repo_id: RepoId, 
         if moved is not None:
             raise RepoMoved(repo_id, moved.id)
         raise RepoNotFound("Repository not found", hint="Check the name, and that your token may read it.")
-    if need != "read":
+    if need == "read" and not repos.is_readable(tx, caller, repo):
+        raise Gated(
+            f"Access to {repo.kind} {repo.id} is restricted and you are not in the authorized list.",
+            hint=f"Ask for access: registry access request {repo.id}"
+            if repo.kind == "model"
+            else "Ask its owner for access.",
+        )
+    if need in ("write", "admin"):
         require_role(
             tx,
             caller,

@@ -8,8 +8,8 @@ from typing import Literal
 
 from registry_core.errors import AccountNotFound, AlreadyExists, Unauthenticated
 from registry_core.ids import Owner
-from registry_server.catalog import accounts
-from registry_server.catalog.accounts import ANONYMOUS, Caller, Role
+from registry_server.catalog import accounts, audit
+from registry_server.catalog.accounts import ANONYMOUS, Account, AccountKind, Caller, Role
 from registry_server.catalog.engine import Transaction
 from registry_server.settings import write_private
 from registry_server.usecases.context import Registry
@@ -38,10 +38,10 @@ def add_user(registry: Registry, name: str, *, token_role: Literal["read", "writ
     """
     owner = Owner(name)
     with registry.engine.write() as tx:
-        user = accounts.by_name(tx, owner) or accounts.add(tx, owner, "user", is_admin=False, at=registry.stamp())
+        user = accounts.by_name(tx, owner) or _new_account(registry, tx, owner, "user")
         if user.kind != "user":
             raise AlreadyExists(f"{user.name} is an organisation.", hint="Choose another name.")
-        return _new_token(registry, tx, user.id, name="cli", role=token_role)
+        return _new_token(registry, tx, user, name="cli", role=token_role)
 
 
 def add_organisation(registry: Registry, name: str, members: list[tuple[str, Role]]) -> None:
@@ -51,7 +51,7 @@ def add_organisation(registry: Registry, name: str, members: list[tuple[str, Rol
     """
     owner = Owner(name)
     with registry.engine.write() as tx:
-        org = accounts.by_name(tx, owner) or accounts.add(tx, owner, "org", is_admin=False, at=registry.stamp())
+        org = accounts.by_name(tx, owner) or _new_account(registry, tx, owner, "org")
         if org.kind != "org":
             raise AlreadyExists(f"{org.name} is a user.", hint="Choose another name for the organisation.")
         for member, role in members:
@@ -61,6 +61,8 @@ def add_organisation(registry: Registry, name: str, members: list[tuple[str, Rol
                     f"There is no user {member!r}.", hint=f"Run `registry admin user add {member}` first."
                 )
             accounts.set_member(tx, org, user, role)
+            detail = {"org": org.name, "role": role}
+            audit.note(tx, registry.stamp(), None, "member.set", detail=detail, subject=user.name)
 
 
 def ensure_admin(registry: Registry) -> None:
@@ -68,8 +70,8 @@ def ensure_admin(registry: Registry) -> None:
     if _has_admin_token(registry):
         return
     with registry.engine.write() as tx:
-        admin = accounts.by_name(tx, ADMIN) or accounts.add(tx, ADMIN, "user", is_admin=True, at=registry.stamp())
-        token = _new_token(registry, tx, admin.id, name="first start", role="write")
+        admin = accounts.by_name(tx, ADMIN) or _new_account(registry, tx, ADMIN, "user", is_admin=True)
+        token = _new_token(registry, tx, admin, name="first start", role="write")
         # Inside the transaction: a crash in between leaves at most a file whose token the next start replaces.
         write_private(registry.settings.admin_token_path, token + "\n")
 
@@ -84,12 +86,22 @@ def _has_admin_token(registry: Registry) -> bool:
         return accounts.caller_of_token(tx, _digest(token)) is not None
 
 
+def _new_account(
+    registry: Registry, tx: Transaction, name: Owner, kind: AccountKind, *, is_admin: bool = False
+) -> Account:
+    at = registry.stamp()
+    audit.note(tx, at, None, f"{kind}.create", subject=name)
+    return accounts.add(tx, name, kind, is_admin=is_admin, at=at)
+
+
 def _new_token(
-    registry: Registry, tx: Transaction, account_id: int, *, name: str, role: Literal["read", "write"]
+    registry: Registry, tx: Transaction, account: Account, *, name: str, role: Literal["read", "write"]
 ) -> str:
     # The prefix is what Hub clients and secret scanners know.
     token = "hf_" + "".join(secrets.choice(_ALPHABET) for _ in range(34))
-    accounts.add_token(tx, account_id, _digest(token), name=name, role=role, at=registry.stamp())
+    at = registry.stamp()
+    accounts.add_token(tx, account.id, _digest(token), name=name, role=role, at=at)
+    audit.note(tx, at, None, "token.create", detail={"token": name, "role": role}, subject=account.name)
     return token
 
 

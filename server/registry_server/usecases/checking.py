@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from registry_core.ids import Digest
 from registry_server.blobs.store import key_of, xorb_key
-from registry_server.catalog import damage, upkeep, xet
-from registry_server.catalog.damage import StoredFile, StoredXorb
+from registry_server.catalog import audit, damage, keeping, losses, stored, upkeep, xet
 from registry_server.catalog.engine import Transaction
+from registry_server.catalog.stored import StoredFile, StoredXorb
 from registry_server.git.objects import StoredObject
 from registry_server.usecases import marking, repairing
 from registry_server.usecases.context import Registry
@@ -72,6 +72,7 @@ class Check:
 def check(registry: Registry, *, repair: bool = False, progress: Progress = lambda _: None) -> Check:
     """Look at everything that is stored; with `repair`, bring back what can be had from other copies."""
     report = Check()
+    _note(registry, "fsck.start", {"repair": repair})
     _check_blobs(registry, report, progress)
     _check_xorbs(registry, report, progress)
     _check_objects(registry, report, progress)
@@ -80,19 +81,26 @@ def check(registry: Registry, *, repair: bool = False, progress: Progress = lamb
         report.repaired += repairing.repair(registry)
     _check_repos(registry, report, repair=repair)
     _tell_losses(registry, report)
+    _note(registry, "fsck.end", {name: len(getattr(report, name)) for name in ("found", "repaired", "lost")})
     return report
+
+
+def _note(registry: Registry, action: str, detail: dict[str, object]) -> None:
+    """A line in the audit: a run is many transactions, and one that dies has left its beginning."""
+    with registry.engine.write() as tx:
+        audit.note(tx, registry.stamp(), None, action, detail=detail)
 
 
 def bytes_to_check(registry: Registry) -> int:
     """How many bytes `check` reads, for a progress bar."""
     with registry.engine.read() as tx:
-        return damage.bytes_to_check(tx)
+        return stored.bytes_to_check(tx)
 
 
 def _check_blobs(registry: Registry, report: Check, progress: Progress) -> None:
     with registry.engine.read() as tx:
-        git_ids = damage.detached(tx)
-    for digest, size_bytes in _rows(registry, damage.whole_blobs, b"", lambda row: row[0]):
+        git_ids = stored.detached(tx)
+    for digest, size_bytes in _rows(registry, stored.whole_blobs, b"", lambda row: row[0]):
         report.blobs += 1
         key = key_of(Digest(digest.hex()))
         seen_at = registry.blobs.stored_at(key)
@@ -107,7 +115,7 @@ def _check_blobs(registry: Registry, report: Check, progress: Progress) -> None:
 
 def _lose_blob(registry: Registry, report: Check, digest: bytes, fault: str, seen_at: datetime | None) -> None:
     with registry.engine.write() as tx:
-        if not damage.is_whole(tx, digest) or not _is_aside(registry, key_of(Digest(digest.hex())), seen_at):
+        if not stored.is_whole(tx, digest) or not _is_aside(registry, key_of(Digest(digest.hex())), seen_at):
             return
         upkeep.forget_blobs(tx, [digest])
     report.found.append(Finding("blob", digest.hex(), fault, "none" if seen_at is None else "set aside"))
@@ -121,7 +129,7 @@ def _is_aside(registry: Registry, key: str, seen_at: datetime | None) -> bool:
 
 
 def _check_xorbs(registry: Registry, report: Check, progress: Progress) -> None:
-    for row in _rows(registry, damage.xorbs, 0, lambda row: row.number):
+    for row in _rows(registry, stored.xorbs, 0, lambda row: row.number):
         report.xorbs += 1
         try:
             _check_xorb(registry, report, row, progress)
@@ -136,7 +144,7 @@ def _check_xorb(registry: Registry, report: Check, row: StoredXorb, progress: Pr
     if fault is None:
         return
     with registry.engine.write() as tx:
-        if damage.xorb(tx, row.hash) != row or registry.blobs.stored_at(key) != seen_at:
+        if stored.xorb(tx, row.hash) != row or registry.blobs.stored_at(key) != seen_at:
             return  # somebody stored it again, or the collector took it
         if found is not None:
             damage.find_xorb(tx, row.number, found)
@@ -151,7 +159,7 @@ def _check_xorb(registry: Registry, report: Check, row: StoredXorb, progress: Pr
 
 
 def _check_objects(registry: Registry, report: Check, progress: Progress) -> None:
-    for number, thing in _rows(registry, damage.git_objects, 0, lambda row: row[0]):
+    for number, thing in _rows(registry, stored.git_objects, 0, lambda row: row[0]):
         report.git_objects += 1
         progress(len(thing.data or b""))
         if object_fault(thing) is not None:
@@ -160,7 +168,7 @@ def _check_objects(registry: Registry, report: Check, progress: Progress) -> Non
 
 def _mark_object(registry: Registry, report: Check, number: int) -> None:
     with registry.engine.write() as tx:
-        thing = damage.git_object(tx, number)
+        thing = stored.git_object(tx, number)
         if thing is None or thing.data is None:
             return
         data = damage.unmarked(thing.data)
@@ -174,7 +182,7 @@ def _mark_object(registry: Registry, report: Check, number: int) -> None:
 
 
 def _check_files(registry: Registry, report: Check) -> None:
-    for file in _rows(registry, damage.files, 0, lambda row: row.number):
+    for file in _rows(registry, stored.files, 0, lambda row: row.number):
         report.xet_files += 1
         with registry.engine.read() as tx:
             fault = file_fault(tx, file)
@@ -184,7 +192,7 @@ def _check_files(registry: Registry, report: Check) -> None:
 
 def _lose_file(registry: Registry, file: StoredFile) -> None:
     with registry.engine.write() as tx:
-        now = damage.file(tx, file.number)
+        now = stored.file(tx, file.number)
         if now is not None and file_fault(tx, now) is not None:
             damage.lose_file(tx, now)
 
@@ -197,9 +205,9 @@ def _check_repos(registry: Registry, report: Check, *, repair: bool) -> None:
         report.repos += 1
         name = f"{repo.kind} {repo.id}"
         with registry.engine.read() as tx:
-            reached = marking.walk(tx, damage.kept_roots(tx, repo.row_id))
-            absent = reached.broken - damage.present(tx, reached.broken)
-            strange = reached.objects - absent - upkeep.owned_objects(tx, repo.row_id).keys()
+            reached = marking.walk(tx, keeping.kept_roots(tx, repo.row_id))
+            absent = reached.broken - losses.present(tx, reached.broken)
+            strange = reached.objects - absent - keeping.owned_objects(tx, repo.row_id).keys()
         report.lost += [Loss("git_object", oid.hex(), [name]) for oid in sorted(absent)]
         if strange and repair:
             with registry.engine.write() as tx:
@@ -215,14 +223,14 @@ def _tell_losses(registry: Registry, report: Check) -> None:
     with registry.engine.write() as tx:
         damage.tidy(tx)
     with registry.engine.read() as tx:
-        report.lost += [Loss("blob", digest.hex(), repos) for digest, repos in damage.lost_digests(tx).items()]
-        report.lost += [Loss("xet_file", str(XetHash(n)), repos) for n, repos in damage.lost_references(tx).items()]
-        report.lost += [Loss("git_object", oid.hex(), repos) for oid, repos in damage.marked_objects(tx).items()]
-    for file in _rows(registry, damage.files, 0, lambda row: row.number):
+        report.lost += [Loss("blob", digest.hex(), repos) for digest, repos in losses.lost_digests(tx).items()]
+        report.lost += [Loss("xet_file", str(XetHash(n)), repos) for n, repos in losses.lost_references(tx).items()]
+        report.lost += [Loss("git_object", oid.hex(), repos) for oid, repos in losses.marked_objects(tx).items()]
+    for file in _rows(registry, stored.files, 0, lambda row: row.number):
         with registry.engine.read() as tx:
             if file.serves or file.is_disputed or file_fault(tx, file) is None:
                 continue
-            repos = damage.holders_of_file(tx, file)
+            repos = [f"{repo.kind} {repo.id}" for repo in losses.holders_of_file(tx, file.hash, file.digest)]
         if repos:
             report.lost.append(Loss("xet_file", str(file.hash), repos))
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
 from registry_core.errors import Refused
 from registry_core.ids import Digest
 from registry_server.blobs.store import key_of, xorb_key
-from registry_server.catalog import upkeep, xet
+from registry_server.catalog import audit, holdings, keeping, upkeep, xet
 from registry_server.catalog.engine import Engine, Transaction
 from registry_server.catalog.upkeep import Moments
 from registry_server.settings import UPLOAD_GRACE_SECONDS
@@ -113,18 +113,27 @@ def collect(registry: Registry, *, dry_run: bool = False) -> Collection:
                 "The catalog does not know of which xorbs some files are made.",
                 hint="Run `registry admin reindex` first.",
             )
+    _note(registry, "gc.start", {}, dry_run=dry_run)
     marks = list(_marks(registry, since))
     freed, dropped = Freed(), set[str]()
     with _begin(registry.engine, dry_run) as begin:
         _release(begin, marks, since, freed)
         _forget(begin, since, freed, dropped)
         with begin() as tx:
-            kept = {"blobs": _kept(upkeep.waiting_blobs(tx)), "xorbs": _kept(upkeep.waiting_xorbs(tx))}
+            kept = {"blobs": _kept(holdings.waiting_blobs(tx)), "xorbs": _kept(holdings.waiting_xorbs(tx))}
             repos = [repo_bytes(tx, repo) for repo in upkeep.all_repos(tx)]
     kept["orphans"] = _sweep(registry, dropped, at, freed, dry_run=dry_run)
     freed_bytes = sum(amount.size_bytes for amount in (freed.blobs, freed.xorbs, freed.orphans))
+    _note(registry, "gc.end", {"freed_bytes": freed_bytes, "freed": asdict(freed)}, dry_run=dry_run)
     skipped = [mark.name for mark in marks if mark.is_broken]
     return Collection(dry_run, moment(at), freed, freed_bytes, kept, repos, skipped)
+
+
+def _note(registry: Registry, action: str, detail: dict[str, object], *, dry_run: bool) -> None:
+    """A line in the audit: a run is many transactions, and one that dies has left its beginning."""
+    if not dry_run:
+        with registry.engine.write() as tx:
+            audit.note(tx, registry.stamp(), None, action, detail=detail)
 
 
 # -- mark
@@ -142,21 +151,21 @@ def _marks(registry: Registry, since: Moments) -> Iterator[_Mark]:
 
 
 def _mark(tx: Transaction, repo: int, name: str, since: Moments) -> _Mark:
-    roots = upkeep.roots(tx, repo, since.blobs)
+    roots = keeping.roots(tx, repo, since.blobs)
     reached = marking.walk(tx, roots)
     if reached.broken:
         return _Mark(repo, name, roots, [], set(), is_broken=True)
-    object_ids = [number for oid, number in upkeep.owned_objects(tx, repo).items() if oid not in reached.objects]
-    return _Mark(repo, name, roots, object_ids, upkeep.held_digests(tx, repo) - reached.digests, is_broken=False)
+    object_ids = [number for oid, number in keeping.owned_objects(tx, repo).items() if oid not in reached.objects]
+    return _Mark(repo, name, roots, object_ids, keeping.held_digests(tx, repo) - reached.digests, is_broken=False)
 
 
 def _release(begin: Begin, marks: list[_Mark], since: Moments, freed: Freed) -> None:
     for mark in marks:
         with begin() as tx:
-            if upkeep.roots(tx, mark.repo, since.blobs) != mark.roots:
+            if keeping.roots(tx, mark.repo, since.blobs) != mark.roots:
                 mark = _mark(tx, mark.repo, mark.name, since)  # somebody pushed meanwhile
-            freed.commits += upkeep.release_objects(tx, mark.repo, mark.object_ids)
-            if upkeep.release_blobs(tx, mark.repo, mark.digests, since.blobs):
+            freed.commits += keeping.release_objects(tx, mark.repo, mark.object_ids)
+            if keeping.release_blobs(tx, mark.repo, mark.digests, since.blobs):
                 # Clients may have been told that they can build on these files' xorbs, and nobody can take it back.
                 xet.bump_generation(tx)
 
@@ -262,5 +271,5 @@ def _in_pieces(keys: Iterator[str]) -> Iterator[list[str]]:
 # -- tell
 
 
-def _kept(waiting: upkeep.Waiting) -> Kept:
+def _kept(waiting: holdings.Waiting) -> Kept:
     return Kept(waiting.count, waiting.size_bytes, free_from(waiting.blob_seen_at, waiting.xet_seen_at))

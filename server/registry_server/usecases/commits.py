@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from registry_core.card import CARD_PATH
 from registry_core.errors import Refused, RevisionNotFound, StaleParent
 from registry_core.ids import CommitId, RepoId, RepoKind, RepoPath, Revision
-from registry_server.catalog import blobs, cards, history, pulls, repos, touches, weights
+from registry_server.catalog import blobs, cards, damage, history, pulls, repos, touches, weights
 from registry_server.catalog.accounts import Caller
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.history import CommitEntry, Ref
@@ -24,7 +25,7 @@ from registry_server.catalog.repos import Repo
 from registry_server.git.changes import Put, apply_changes
 from registry_server.git.diffs import Place, touched
 from registry_server.git.objects import StoredObject, blob_object, commit_id, commit_object, empty_tree
-from registry_server.usecases import access, indexing, reading
+from registry_server.usecases import access, governing, indexing, reading
 from registry_server.usecases.context import Registry, moment
 from registry_server.usecases.drafts import Deletion, Draft, InlineFile, LargeFile, Operation, draft
 
@@ -75,8 +76,8 @@ def commit(
     """Put `operations`, in their order, on `branch` as one commit and answer its id.
 
     A commit that changes nothing makes none and answers the head; so does one that was already made.
-    Raises RepoNotFound, Forbidden, RevisionNotFound, EntryNotFound, InvalidPath, InvalidCard, StaleParent, and Refused
-    for a large file that was not uploaded.
+    Raises RepoNotFound, Forbidden, RevisionNotFound, EntryNotFound, InvalidPath, InvalidCard, StaleParent, PolicyRefused
+    for a card that the owner's policy does not let pass, and Refused for a large file that was not uploaded.
     """
     name = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
     with registry.engine.read() as tx:
@@ -177,7 +178,13 @@ def _attempt(
         if name == reading.MAIN:
             card = indexing.derive(registry, tx, repo, commit_id(built.entry.oid), built.root)
             cards.index(tx, repo.row_id, card)
+        if repo.kind == "model" and _brings_card(made) and not access.is_pull(name):
+            governing.require(registry, tx, caller, repo, commit_id(built.entry.oid), "push")
     return commit_id(built.entry.oid)
+
+
+def _brings_card(made: Draft) -> bool:
+    return any(isinstance(change, Put) and change.path == CARD_PATH for change in made.changes)
 
 
 def _build(registry: Registry, caller: Caller, repo: Repo, name: str, message: Message, made: Draft) -> _Built | bytes:
@@ -220,11 +227,12 @@ def _store(registry: Registry, tx: Transaction, caller: Caller, repo: Repo, made
 
 
 def _hold(registry: Registry, tx: Transaction, caller: Caller, repo: Repo, made: Draft) -> None:
-    """The large files of a draft become the repo's, with the grants looked at once more."""
+    """The files of a draft become the repo's, with the grants of large ones looked at once more."""
     current = blobs.granted(tx, caller, repo.row_id, made.large, registry.upload_grace_start())
     # A file may meanwhile be stored in another way, which is as good.
     if current.keys() != made.large.keys():
         raise Refused("A file of this commit was removed from storage meanwhile.", hint="Run the push again.")
+    damage.heal_objects(tx, made.objects)
     at = registry.stamp()
     for digest, size_bytes in made.detached.items():
         blobs.add(tx, digest, size_bytes, at)
@@ -236,9 +244,7 @@ def _hold(registry: Registry, tx: Transaction, caller: Caller, repo: Repo, made:
 
 
 def _hold_again(registry: Registry, caller: Caller, repo: Repo, name: str, made: Draft) -> None:
-    """The same files as before: where the bytes behind one were not what was claimed, they are replaced."""
-    if not made.large and not made.unchecked:
-        return
+    """The same files as before: where the bytes behind one were lost, or not what was claimed, they are replaced."""
     with registry.engine.write() as tx:
         if access.open_for_push(tx, caller, repo.kind, repo.id, name).row_id != repo.row_id:
             raise _stale()

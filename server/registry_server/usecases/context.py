@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from registry_core.reuse_ledger import Ledger
 from registry_server.blobs.store import BlobStore
 from registry_server.catalog.engine import Engine
 from registry_server.settings import UPLOAD_GRACE_SECONDS, Settings
 from registry_server.usecases.downloads import Counts
+from registry_server.usecases.rankings import Rankings
+from registry_server.usecases.tallies import Tallies
+from registry_server.usecases.xet_turns import Turns
 
 
 def _now() -> datetime:
@@ -25,6 +29,10 @@ class Registry:
     settings: Settings
     now: Callable[[], datetime] = _now
     downloads: Counts = field(default_factory=Counts)  # not written yet
+    tallies: Tallies = field(default_factory=Tallies)  # of what strangers look for
+    rankings: Rankings = field(default_factory=Rankings)  # of groups, as strangers see them
+    ledgers: dict[int, Ledger] = field(default_factory=dict)  # of reuse, for strangers, by version of the statements
+    turns: Turns = field(default_factory=Turns)  # at reading Xet files for their SHA-256
 
     def stamp(self) -> str:
         """This moment, as the catalog keeps moments."""

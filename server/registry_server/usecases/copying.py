@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from registry_core.errors import AlreadyExists, Refused
 from registry_core.ids import Digest, RepoId, RepoKind, Revision
-from registry_server.catalog import blobs, cards, history, repos, xet
+from registry_server.catalog import audit, blobs, cards, history, repos, xet
 from registry_server.catalog.accounts import Caller
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
@@ -35,7 +35,9 @@ def duplicate(
         if repos.exists(tx, kind, target_id):
             raise AlreadyExists(f"A {kind} repository called {target_id} already exists", hint="Choose another name.")
         is_private = source.private if private is None else private
-        target = repos.add(tx, kind, target_id, owner.id, private=is_private, at=registry.stamp())
+        at = registry.stamp()
+        target = repos.add(tx, kind, target_id, owner.id, private=is_private, at=at)
+        audit.note(tx, at, caller, "repo.create", target, {"private": is_private, "copy_of": source.id})
         root = reading.root_of(tx, reading.resolve(tx, source, _MAIN))
         _share_tree(registry, tx, caller, source, target, root)
         made = commits.add_root(registry, tx, target, caller.name, root, f"Duplicate from {source.id}")

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from registry_core.card import parse_card
+from registry_core.card import CARD_PATH, parse_card
 from registry_core.errors import Refused
 from registry_core.ids import Digest, RepoPath
 from registry_server.blobs.store import key_of
@@ -21,7 +21,7 @@ from registry_server.catalog.weights import Weights
 from registry_server.catalog.xet import XetFile
 from registry_server.git.changes import Change, Delete, Put
 from registry_server.git.objects import StoredObject, blob_object, detached_blob, pointer_text
-from registry_server.usecases import indexing, xet_upload
+from registry_server.usecases import indexing, xet_checking
 from registry_server.usecases.context import Registry
 
 _CATALOG_BLOB_BYTES = 128 * 1024
@@ -92,7 +92,7 @@ def draft(
 
 
 def _draft_inline(registry: Registry, draft: Draft, file: InlineFile) -> None:
-    if file.path == indexing.CARD_PATH:
+    if file.path == CARD_PATH:
         parse_card(file.content)  # a faulty card refuses the whole push before anything is stored
     if len(file.content) <= _CATALOG_BLOB_BYTES:
         blob = blob_object(file.content)
@@ -110,8 +110,8 @@ def _draft_large(
 ) -> None:
     digests = [bytes.fromhex(file.digest) for file in files]
     own = _own_files(registry, caller, digests)
-    if is_proposal and not all(file.is_checked for file in own.values()):
-        xet_upload.check_all(registry)
+    if is_proposal and any(not registered.is_checked for registered in own.values()):
+        _check(registry, own.values())
         own = {digest: file for digest, file in _own_files(registry, caller, digests).items() if file.is_checked}
     with registry.engine.read() as tx:
         draft.large = blobs.granted(tx, caller, repo.row_id, digests, registry.upload_grace_start())
@@ -140,6 +140,12 @@ def _own_files(registry: Registry, caller: Caller, digests: Iterable[bytes]) -> 
     """Files that the caller registered lately, whose SHA-256 may still be unchecked."""
     with registry.engine.read() as tx:
         return xet.own_files(tx, caller, digests, registry.upload_grace_start())
+
+
+def _check(registry: Registry, files: Iterable[XetFile]) -> None:
+    for file in files:
+        if not file.is_checked:
+            xet_checking.check(registry, file)
 
 
 def _not_uploaded(file: LargeFile) -> Refused:

@@ -11,8 +11,8 @@ from registry_core.errors import NotFound, Unavailable
 from registry_core.ids import Digest
 from registry_server.blobs.store import CHUNK_BYTES, key_of, xorb_key
 from registry_server.catalog import xet
-from registry_server.catalog.damage import StoredFile, StoredXorb
 from registry_server.catalog.engine import Transaction
+from registry_server.catalog.stored import StoredFile, StoredXorb
 from registry_server.git.objects import BLOB_TYPE, COMMIT_TYPE, TAG_TYPE, TREE_TYPE, StoredObject
 from registry_server.usecases.context import Registry
 from registry_server.xet.errors import InvalidXet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from registry_server.catalog import upkeep
+from registry_server.catalog import holdings
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
 from registry_server.settings import UPLOAD_GRACE_SECONDS
@@ -34,8 +34,8 @@ class FreedByDeleting:
 
 def repo_bytes(tx: Transaction, repo: Repo) -> RepoBytes:
     """What the repo holds."""
-    parts = upkeep.parts_of(tx, repo.row_id)
-    own, shared = upkeep.object_bytes(tx, repo.row_id)
+    parts = holdings.parts_of(tx, repo.row_id)
+    own, shared = holdings.object_bytes(tx, repo.row_id)
     return RepoBytes(
         repo.kind,
         repo.id,
@@ -46,8 +46,8 @@ def repo_bytes(tx: Transaction, repo: Repo) -> RepoBytes:
 
 def freed_by_deleting(tx: Transaction, repo: int, at: datetime) -> FreedByDeleting:
     """What becomes free once this repo is gone."""
-    parts = upkeep.parts_of(tx, repo)
-    own_bytes, shared_bytes = upkeep.object_bytes(tx, repo)
+    parts = holdings.parts_of(tx, repo)
+    own_bytes, shared_bytes = holdings.object_bytes(tx, repo)
     own = [part for part in parts if not part.shared]
     freed_bytes = own_bytes + sum(part.size_bytes for part in own)
     moments = [moment(at), *(free_from(part.blob_seen_at, part.xet_seen_at) for part in own)]

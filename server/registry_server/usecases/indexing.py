@@ -5,30 +5,36 @@ Whatever is here can be derived again from git objects and blobs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from registry_core.card import Card, check_against_tree, parse_card
+from registry_core import eval_results
+from registry_core.card import CARD_PATH, Card, check_against_tree, parse_card
 from registry_core.errors import ContentDiffers, InvalidCard, InvalidReadme, InvalidWeights
 from registry_core.footprint import totals
+from registry_core.groups import standard_error
 from registry_core.ids import CommitId, Digest
 from registry_core.quantity import Amount
-from registry_core.readme import CardData, Readme, card_data, metrics_of_model_index, parse_readme
+from registry_core.readme import CardData, ClaimedMetric, Readme, card_data, metrics_of_model_index, parse_readme
 from registry_core.records import FootprintStatus, Tensor
 from registry_core.safetensors import read_header
 from registry_server.catalog import weights
+from registry_server.catalog.bases import Base
 from registry_server.catalog.blobs import Stored
 from registry_server.catalog.cards import CardIndex, MetricEntry
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
 from registry_server.catalog.weights import Weights
-from registry_server.usecases import contents, reading
+from registry_server.usecases import contents, grading, reading
 from registry_server.usecases.context import Registry
 from registry_server.usecases.reading import File
 
-CARD_PATH = "footprint.json"
 README_PATH = "README.md"
+CONFIG_PATH = "config.json"
 
 WEIGHT_SUFFIXES = (
     ".safetensors",
@@ -46,6 +52,10 @@ WEIGHT_SUFFIXES = (
 
 _README_BYTES = 1 << 20
 _CARD_BYTES = 4 << 20
+_RESULTS_BYTES = 256 << 10
+_RESULTS_FILES = 20
+_CONFIG_BYTES = 1 << 20
+_CONFIG_KEYS = ("architectures", "model_type", "quantization_config")
 _BODY_CHARACTERS = 4000
 
 
@@ -55,6 +65,7 @@ def derive(registry: Registry, tx: Transaction, repo: Repo, commit: CommitId, ro
     readme = read_readme(registry, tx, files.get(README_PATH))
     head = card_data(readme.front_matter)
     card = read_card(registry, tx, files.get(CARD_PATH))
+    grade = grading.graded(registry, tx, card, files, readme.front_matter).grade if card else None
     safetensors = _safetensors(tx, files.values())
     return CardIndex(
         commit_oid=bytes.fromhex(commit),
@@ -64,11 +75,15 @@ def derive(registry: Registry, tx: Transaction, repo: Repo, commit: CommitId, ro
         parameters=_parameters(card, safetensors),
         size_bytes=sum(file.size_bytes for file in files.values() if file.path.endswith(WEIGHT_SUFFIXES)) or None,
         footprint_status=status(card, files),
+        level=grade.level if grade else None,
         card_data=readme.front_matter,
         safetensors=safetensors,
-        metrics=_metrics(card, head),
+        config=_config(registry, tx, files.get(CONFIG_PATH)),
+        files=list(files),
+        metrics=_metrics(card, head, _evaluations(registry, tx, files.values())),
         tags=_tags(head) if repo.kind == "model" else _dataset_tags(head, readme.front_matter),
         body=readme.body[:_BODY_CHARACTERS],
+        bases=_bases(card),
         **_sums(card),
     )
 
@@ -109,16 +124,34 @@ def read_card(registry: Registry, tx: Transaction, file: File | None) -> Card | 
 
 def read_readme(registry: Registry, tx: Transaction, file: File | None) -> Readme:
     """The README in `file`, as far as it can be read; an empty one when there is none."""
-    if file is None or file.size_bytes > _README_BYTES:
-        return Readme({}, "")
-    try:
-        text = reading.content(registry, tx, file).decode(errors="replace")
-    except ContentDiffers:
-        return Readme({}, "")  # the file itself answers with what is wrong
+    text = readme_text(registry, tx, file)
     try:
         return parse_readme(text)
     except InvalidReadme:
         return Readme({}, text)  # the page shows it as it is; validate-yaml told the author
+
+
+def readme_text(registry: Registry, tx: Transaction, file: File | None) -> str:
+    """The README as it stands there; an empty text when there is none that can be read."""
+    if file is None or file.size_bytes > _README_BYTES:
+        return ""
+    try:
+        return reading.content(registry, tx, file).decode(errors="replace")
+    except ContentDiffers:
+        return ""  # the file itself answers with what is wrong
+
+
+def _config(registry: Registry, tx: Transaction, file: File | None) -> dict[str, Any] | None:
+    """What Hub clients expect of `config.json`, not all of it."""
+    if file is None or file.size_bytes > _CONFIG_BYTES:
+        return None
+    try:
+        config = json.loads(reading.content(registry, tx, file))
+    except (ContentDiffers, ValueError, RecursionError):
+        return None
+    if not isinstance(config, dict):
+        return None
+    return {key: config[key] for key in _CONFIG_KEYS if key in config}
 
 
 def _sums(card: Card | None) -> dict[str, Any]:
@@ -127,9 +160,11 @@ def _sums(card: Card | None) -> dict[str, Any]:
         return {}
     everything = totals(card).all
     # Facility energy is a product with the PUE, which is often declared: people ask how the energy itself was obtained.
-    energy = everything.energy_it_kwh
+    energy, facility = everything.energy_it_kwh, everything.energy_facility_kwh
     return {
-        "energy_kwh": _value(everything.energy_facility_kwh),
+        "energy_kwh": _value(facility),
+        "energy_low_kwh": facility.low if facility else None,
+        "energy_high_kwh": facility.high if facility else None,
         "energy_source": energy.source if energy else None,
         "co2e_kg": _value(everything.co2e_location_kg),
         "water_litres": _value(everything.water_litres),
@@ -137,6 +172,12 @@ def _sums(card: Card | None) -> dict[str, Any]:
         "currency": everything.currency if everything.cost else None,
         "duration_seconds": _value(everything.wall_time_seconds),
     }
+
+
+def _bases(card: Card | None) -> list[Base]:
+    """The base models that may be in this registry, as the card names them."""
+    named = card.model.base_models if card else None
+    return [Base(base.repo_id, base.revision, base.relation) for base in named or () if not base.external]
 
 
 def _value(amount: Amount | None) -> float | None:
@@ -163,24 +204,55 @@ def _safetensors(tx: Transaction, files: Iterable[File]) -> dict[str, Any] | Non
     return {"parameters": by_dtype, "total": sum(by_dtype.values())}
 
 
-def _metrics(card: Card | None, head: CardData) -> list[MetricEntry]:
-    """The card's quality entries, then what `model-index` states; the first of each metric leads."""
-    claims: list[tuple[str, str, str, str | None, float]] = [
-        (score.task, score.metric, score.dataset, score.split, score.value)
-        for score in (card.quality if card and card.quality else ())
+def _evaluations(registry: Registry, tx: Transaction, files: Iterable[File]) -> list[ClaimedMetric]:
+    """What the first few files of `.eval_results/` state, by path."""
+    folder = f"{eval_results.FOLDER}/"
+    fitting = [
+        file
+        for file in sorted(files, key=lambda file: file.path)
+        if file.path.startswith(folder) and file.path.endswith((".yaml", ".yml")) and file.size_bytes <= _RESULTS_BYTES
     ]
-    claims += [
-        (claim.task or "", claim.metric, claim.dataset or "", claim.split, claim.value)
+    found: list[ClaimedMetric] = []
+    for file in fitting[:_RESULTS_FILES]:
+        with suppress(ContentDiffers):  # the file itself answers with what is wrong
+            text = reading.content(registry, tx, file).decode(errors="replace")
+            found += eval_results.read_eval_results(text)
+    return found
+
+
+def _metrics(card: Card | None, head: CardData, evaluations: Iterable[ClaimedMetric]) -> list[MetricEntry]:
+    """The card's quality entries, then `model-index`, then `.eval_results`; the first of each metric leads."""
+    claims = [
+        MetricEntry(
+            task=score.task,
+            metric=score.metric,
+            dataset=score.dataset,
+            split=score.split,
+            value=score.value,
+            config=score.config,
+            revision=score.revision,
+            stderr=standard_error(score),
+            higher_is_better=score.higher_is_better,
+        )
+        for score in (card.quality if card and card.quality else ())
+    ] + [
+        MetricEntry(claim.task or "", claim.metric, claim.dataset or "", claim.split, claim.value)
         for claim in metrics_of_model_index(head.model_index)
+    ]
+    told = {(claim.metric, claim.dataset, claim.value) for claim in claims}
+    claims += [
+        MetricEntry(claim.task or "", claim.metric, claim.dataset or "", claim.split, claim.value)
+        for claim in evaluations
+        if (claim.metric, claim.dataset, claim.value) not in told
     ]
     of_task: set[tuple[str, str]] = set()
     of_model: set[str] = set()
     entries = []
-    for task, metric, dataset, split, value in claims:
-        leads_task, leads_model = (task, metric) not in of_task, metric not in of_model
-        entries.append(MetricEntry(task, metric, dataset, split, value, leads_task=leads_task, leads_model=leads_model))
-        of_task.add((task, metric))
-        of_model.add(metric)
+    for claim in claims:
+        of = (claim.task, claim.metric)
+        entries.append(replace(claim, leads_task=of not in of_task, leads_model=claim.metric not in of_model))
+        of_task.add(of)
+        of_model.add(claim.metric)
     return entries
 
 

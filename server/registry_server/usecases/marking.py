@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,9 +9,19 @@ from itertools import islice
 from dulwich.errors import FileFormatException
 from dulwich.objects import ShaFile, Tag
 
-from registry_server.catalog import history, upkeep
+from registry_server.catalog import history, keeping
 from registry_server.catalog.engine import Transaction
-from registry_server.git.objects import COMMIT_TYPE, TAG_TYPE, TREE_MODE, TREE_TYPE, StoredObject, parse_pointer, raw
+from registry_server.git.objects import (
+    COMMIT_TYPE,
+    TAG_TYPE,
+    TREE_MODE,
+    TREE_TYPE,
+    DamagedObject,
+    StoredObject,
+    parse_pointer,
+    raw,
+    unpacked,
+)
 
 POINTER_BYTES = 200
 """No pointer is longer: two fixed lines, a digest, and a size of at most 18 digits."""
@@ -59,13 +68,13 @@ def walk(tx: Transaction, roots: Iterable[bytes]) -> Reached:
 def pointer_of(content: bytes | None) -> tuple[bytes, int] | None:
     """SHA-256 and size that a git blob names, given its compressed content; None when it is no pointer.
 
-    Raises zlib.error for damaged content.
+    Raises DamagedObject.
     """
-    pointer = None if content is None else parse_pointer(zlib.decompress(content))
+    pointer = None if content is None else parse_pointer(unpacked(content))
     return pointer and (bytes.fromhex(pointer[0]), pointer[1])
 
 
-UNREADABLE = (zlib.error, FileFormatException, ValueError, AssertionError, KeyError, AttributeError, TypeError)
+UNREADABLE = (DamagedObject, FileFormatException, ValueError, AssertionError, KeyError, AttributeError, TypeError)
 """What reading a damaged object raises, here and in dulwich."""
 
 
@@ -94,7 +103,7 @@ def _named(thing: StoredObject) -> tuple[set[bytes], set[bytes]]:
 def _reach_files(tx: Transaction, files: set[bytes], reached: Reached) -> None:
     reached.objects |= files
     for oids in in_pieces(files, _AT_ONCE):
-        found = upkeep.git_blobs(tx, oids, POINTER_BYTES)
+        found = keeping.git_blobs(tx, oids, POINTER_BYTES)
         reached.broken.update(set(oids) - {blob.oid for blob in found})
         for blob in found:
             if blob.is_detached:
@@ -102,7 +111,7 @@ def _reach_files(tx: Transaction, files: set[bytes], reached: Reached) -> None:
             else:
                 try:
                     pointer = pointer_of(blob.content)
-                except zlib.error:
+                except DamagedObject:
                     reached.broken.add(blob.oid)
                     continue
                 if pointer is not None:

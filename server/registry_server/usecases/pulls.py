@@ -44,7 +44,7 @@ def open_empty(
 def listed(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId) -> tuple[Repo, list[Pull]]:
     """The repo and its pull requests, newest first."""
     with registry.engine.read() as tx:
-        repo = access.open_repo(tx, caller, kind, repo_id)
+        repo = access.open_repo(tx, caller, kind, repo_id, "see")
         return repo, pulls.of_repo(tx, repo.row_id)
 
 

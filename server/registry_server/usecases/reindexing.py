@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from registry_core.errors import RegistryError
 from registry_core.ids import Digest
-from registry_server.catalog import blobs, cards, damage, derived, history, touches, upkeep, xet
+from registry_server.catalog import blobs, cards, derived, history, keeping, stored, touches, upkeep, xet
 from registry_server.catalog.blobs import Stored
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.history import CommitEntry
@@ -80,21 +80,21 @@ def _reindex_store(registry: Registry) -> None:
     after, rows = 0, True
     while rows:
         with registry.engine.write() as tx:
-            files = damage.files(tx, after)
+            files = stored.files(tx, after)
             derived.replace_links(tx, files)
             xet.add_chunks(tx, [chunk for file in files for chunk in _first_chunk(tx, file)])
         after, rows = files[-1].number if files else 0, bool(files)
     after, rows = 0, True
     while rows:
         with registry.engine.write() as tx:
-            xorbs = damage.xorbs(tx, after)
+            xorbs = stored.xorbs(tx, after)
             xet.add_chunks(tx, [chunk for xorb in xorbs for chunk in _askable_chunks(tx, xorb)])
         after, rows = xorbs[-1].number if xorbs else 0, bool(xorbs)
     with registry.engine.write() as tx:
         derived.drop_strays(tx)
 
 
-def _first_chunk(tx: Transaction, file: damage.StoredFile) -> Iterable[tuple[bytes, bytes]]:
+def _first_chunk(tx: Transaction, file: stored.StoredFile) -> Iterable[tuple[bytes, bytes]]:
     """The chunk by which a client that has the file finds it, and its xorb."""
     if not file.terms:
         return []
@@ -104,9 +104,9 @@ def _first_chunk(tx: Transaction, file: damage.StoredFile) -> Iterable[tuple[byt
     return [(index.chunk_hashes[at : at + HASH_BYTES], term.xorb)] if index is not None else []
 
 
-def _askable_chunks(tx: Transaction, xorb: damage.StoredXorb) -> Iterable[tuple[bytes, bytes]]:
+def _askable_chunks(tx: Transaction, xorb: stored.StoredXorb) -> Iterable[tuple[bytes, bytes]]:
     """The chunks that clients may ask for by their hash, each with the xorb; none of a xorb that no file is made of."""
-    if xorb.index is None or not damage.files_of_xorb(tx, xorb.hash):
+    if xorb.index is None or not stored.files_of_xorb(tx, xorb.hash):
         return []
     hashes = xorb.index.chunk_hashes
     return [(hashes[HASH_BYTES * n : HASH_BYTES * (n + 1)], xorb.hash) for n in eligible_chunks(hashes)]
@@ -151,7 +151,7 @@ def _trusted(tx: Transaction, repo: int, found: _Found, trust_pointers: bool) ->
     """What the repo is to hold on its pointers' word."""
     if not trust_pointers:
         return {}
-    return derived.stored(tx, {digest for _, digest, _ in found.pointers} - upkeep.held_digests(tx, repo))
+    return derived.stored(tx, {digest for _, digest, _ in found.pointers} - keeping.held_digests(tx, repo))
 
 
 def _meant(found: _Found, held: dict[bytes, Stored]) -> list[tuple[bytes, bytes, int]]:

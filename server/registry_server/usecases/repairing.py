@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from registry_core.errors import NotFound, Unavailable
 from registry_core.ids import Digest
 from registry_server.blobs.store import key_of, xorb_key
-from registry_server.catalog import damage
-from registry_server.catalog.damage import StoredFile, StoredXorb
+from registry_server.catalog import damage, losses, stored
 from registry_server.catalog.engine import Transaction
+from registry_server.catalog.stored import StoredFile, StoredXorb
 from registry_server.git.objects import StoredObject
 from registry_server.usecases.context import Registry
 from registry_server.usecases.faults import Unreadable, blob_fault, file_fault, object_fault, xorb_fault
@@ -38,7 +38,7 @@ def repair(registry: Registry) -> list[str]:
 
 def _repair_xorbs(registry: Registry) -> Iterator[str]:
     with registry.engine.read() as tx:
-        xorbs = damage.lost_xorbs(tx)
+        xorbs = stored.lost_xorbs(tx)
     for lost in xorbs:
         if _find_xorb(registry, lost) or (lost.index is not None and _rebuild_xorb(registry, lost, lost.index)):
             yield f"xorb {lost.hash}"
@@ -62,10 +62,10 @@ def _find_xorb(registry: Registry, lost: StoredXorb) -> bool:
 
 
 def _serve_again(registry: Registry, tx: Transaction, lost: StoredXorb, index: XorbIndex) -> None:
-    if damage.xorb(tx, lost.hash) is None:  # else somebody brought it back meanwhile
+    if stored.xorb(tx, lost.hash) is None:  # else somebody brought it back meanwhile
         damage.find_xorb(tx, lost.number, index)
     at = registry.stamp()
-    for file in damage.files_of_xorb(tx, lost.hash):
+    for file in stored.files_of_xorb(tx, lost.hash):
         if file.serves and file_fault(tx, file) is None:
             damage.find_file(tx, file, at)
 
@@ -86,7 +86,7 @@ def _rebuild_xorb(registry: Registry, lost: StoredXorb, index: XorbIndex) -> boo
     data = b"".join(by_hash[leaf] for leaf in hashes)
     made = verify_xorb(lost.hash, [data])
     with registry.engine.write() as tx:
-        if damage.xorb(tx, lost.hash) is None:
+        if stored.xorb(tx, lost.hash) is None:
             registry.blobs.put(xorb_key(lost.hash), [data], size_bytes=len(data))
         _serve_again(registry, tx, lost, made)
     return True
@@ -106,7 +106,7 @@ def _add_records_of_xorbs(registry: Registry, records: dict[int, bytes], wanted:
     after = 0
     while wanted:
         with registry.engine.read() as tx:
-            rows = damage.xorbs(tx, after)
+            rows = stored.xorbs(tx, after)
         if not rows:
             return
         for row in rows:
@@ -132,7 +132,7 @@ def _add_records_of_files(
 ) -> None:
     """Look for wanted chunks in files that the xorb is part of and that are stored whole, too."""
     with registry.engine.read() as tx:
-        files = [file for file in damage.files_of_xorb(tx, lost.hash) if damage.is_whole(tx, file.digest)]
+        files = [file for file in stored.files_of_xorb(tx, lost.hash) if stored.is_whole(tx, file.digest)]
     for file in files:
         for number, leaf, begin, stop in _places(file, lost.hash, index):
             if leaf in wanted:
@@ -169,7 +169,7 @@ def _bytes_of(registry: Registry, key: str, start: int, stop: int) -> bytes:
 
 def _repair_files(registry: Registry) -> Iterator[str]:
     with registry.engine.read() as tx:
-        digests = list(damage.lost_digests(tx))
+        digests = list(losses.lost_digests(tx))
     for digest in digests:
         if _find_whole(registry, digest) or _find_xet(registry, digest):
             yield f"blob {digest.hex()}"
@@ -194,7 +194,7 @@ def _find_whole(registry: Registry, digest: bytes) -> bool:
 def _find_xet(registry: Registry, digest: bytes) -> bool:
     """Whether a Xet file of that content takes the place of the whole one."""
     with registry.engine.write() as tx:
-        for file in damage.files_of_digest(tx, digest):
+        for file in stored.files_of_digest(tx, digest):
             if file_fault(tx, file) is None:
                 damage.find_file(tx, file, registry.stamp())
                 return True
@@ -208,7 +208,7 @@ def _repair_objects(registry: Registry) -> Iterator[str]:
     after = 0
     while True:
         with registry.engine.read() as tx:
-            rows = damage.git_objects(tx, after)
+            rows = stored.git_objects(tx, after)
         if not rows:
             return
         for number, thing in rows:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Literal
 
-from registry_core.errors import AlreadyExists, Forbidden, InvalidRevision, RevisionNotFound
+from registry_core.errors import AlreadyExists, Forbidden, InvalidRevision, Refused, RevisionNotFound
 from registry_core.ids import RepoId, RepoKind, Revision
-from registry_server.catalog import history, repos
+from registry_server.catalog import audit, history, repos
 from registry_server.catalog.accounts import Caller
-from registry_server.catalog.repos import Repo
+from registry_server.catalog.engine import Transaction
+from registry_server.catalog.repos import Gate, Repo
 from registry_server.git.objects import INITIAL_ATTRIBUTES, tag_object
 from registry_server.usecases import access, commits, reading
 from registry_server.usecases.context import Registry
@@ -28,7 +30,9 @@ def create(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, 
                 f"A {kind} repository called {repo_id} already exists",
                 hint="Push to it, or choose another name.",
             )
-        repo = repos.add(tx, kind, repo_id, owner.id, private=private, at=registry.stamp())
+        at = registry.stamp()
+        repo = repos.add(tx, kind, repo_id, owner.id, private=private, at=at)
+        audit.note(tx, at, caller, "repo.create", repo, {"private": private})
         commits.first_commit(registry, tx, repo, caller.name, {".gitattributes": INITIAL_ATTRIBUTES})
     return repo
 
@@ -39,6 +43,7 @@ def delete(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId) 
         repo = access.open_repo(tx, caller, kind, repo_id, "admin")
         freed = freed_by_deleting(tx, repo.row_id, registry.now())
         repos.remove(tx, repo)
+        audit.note(tx, registry.stamp(), caller, "repo.delete", repo, {"private": repo.private})
     return freed
 
 
@@ -54,29 +59,49 @@ def move(registry: Registry, caller: Caller, kind: RepoKind, source: RepoId, tar
         if target.key != repo.id.key and repos.exists(tx, kind, target):
             raise AlreadyExists(f"A {kind} repository called {target} already exists", hint="Choose another name.")
         repos.rename(tx, repo, target, owner.id)
+        audit.note(tx, registry.stamp(), caller, "repo.move", repo, subject=target)
     return replace(repo, id=target, owner_id=owner.id)
 
 
-def set_private(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, private: bool | None) -> bool:
-    """Hide the repo from strangers, or show it to everybody; None changes nothing. Answers what holds now."""
+def set_access(
+    registry: Registry,
+    caller: Caller,
+    kind: RepoKind,
+    repo_id: RepoId,
+    private: bool | None,
+    gated: Gate | Literal[False] | None,
+) -> Repo:
+    """Hide the repo from strangers or show it to everybody, and say who may read its files; None changes nothing.
+
+    Answers the repo as it is now.
+    """
     with registry.engine.write() as tx:
         repo = access.open_repo(tx, caller, kind, repo_id, "admin")
-        if private is None:
-            return repo.private
-        repos.set_private(tx, repo, private)
-        return private
+        changed = repo
+        if private is not None:
+            repos.set_private(tx, repo, private)
+            changed = replace(changed, private=private)
+        if gated is not None:
+            repos.set_gated(tx, repo, gated or None)
+            changed = replace(changed, gated=gated or None)
+        if changed != repo:
+            detail = {"private": changed.private, "gated": changed.gated}
+            audit.note(tx, registry.stamp(), caller, "repo.access", repo, detail)
+    return changed
 
 
 def create_branch(
     registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, branch: str, start: Revision
 ) -> None:
-    """A new branch at `start`. Raises AlreadyExists, RevisionNotFound, InvalidRevision."""
+    """A new branch at `start`.
+
+    Raises AlreadyExists, RevisionNotFound, InvalidRevision, and Refused beside one that has it as a folder of its name.
+    """
     name = f"refs/heads/{_ref_name(branch)}"
     with registry.engine.write() as tx:
         repo = access.open_repo(tx, caller, kind, repo_id, "write")
         oid = bytes.fromhex(reading.resolve(tx, repo, start))
-        if not history.add_ref(tx, repo.row_id, name, oid, oid):
-            raise AlreadyExists(f"Reference {name} already exists", hint="Push to it, or choose another name.")
+        _add_ref(tx, repo, name, oid, oid)
 
 
 def delete_branch(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, branch: Revision) -> None:
@@ -101,7 +126,7 @@ def create_tag(
 ) -> None:
     """A new tag at `target`, annotated when there is a message.
 
-    Raises AlreadyExists, RevisionNotFound, InvalidRevision.
+    Raises AlreadyExists, RevisionNotFound, InvalidRevision, and Refused beside one that has it as a folder of its name.
     """
     name = f"refs/tags/{_ref_name(tag)}"
     with registry.engine.write() as tx:
@@ -112,8 +137,7 @@ def create_tag(
             made = tag_object(target=commit, name=tag, author=caller.name, at=registry.now(), message=message)
             history.add_objects(tx, repo.row_id, [made])
             oid = made.oid
-        if not history.add_ref(tx, repo.row_id, name, oid, commit):
-            raise AlreadyExists(f"Reference {name} already exists", hint="Choose another name.")
+        _add_ref(tx, repo, name, oid, commit)
 
 
 def delete_tag(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, tag: Revision) -> None:
@@ -122,6 +146,14 @@ def delete_tag(registry: Registry, caller: Caller, kind: RepoKind, repo_id: Repo
         repo = access.open_repo(tx, caller, kind, repo_id, "write")
         if not history.remove_ref(tx, repo.row_id, f"refs/tags/{tag}"):
             raise RevisionNotFound(f"Invalid rev id: {tag}")
+
+
+def _add_ref(tx: Transaction, repo: Repo, name: str, oid: bytes, commit: bytes) -> None:
+    other = history.ref_in_the_way(tx, repo.row_id, name)
+    if other is not None:
+        raise Refused(f"Reference {name} cannot stand beside {other}", hint="Choose another name, or delete that one.")
+    if not history.add_ref(tx, repo.row_id, name, oid, commit):
+        raise AlreadyExists(f"Reference {name} already exists", hint="Push to it, or choose another name.")
 
 
 def _ref_name(text: str) -> Revision:

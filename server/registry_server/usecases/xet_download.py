@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 
 from registry_core.errors import EntryNotFound
@@ -17,11 +19,15 @@ from registry_server.xet.plan import content as planned_content
 from registry_server.xet.shard import Term
 from registry_server.xet.xorb import XorbIndex, decode_chunks
 
-_CHUNKS_AT_ONCE = 16
-"""About a megabyte, at most two."""
+_CHUNKS_AT_ONCE = 2
+"""About an eighth of a megabyte: so much is held for each reader, and hundreds may be slow ones."""
 
-_KEPT_INDEXES = 4
-"""Terms of one file mostly stay in one xorb for a while; an index takes up to half a megabyte."""
+_KEPT_INDEXES = 2
+"""Terms of one file mostly stay in one xorb for a while; an index takes a tenth of a megabyte, at most a whole one."""
+
+# Decoding is work for a core. More threads at it than there are cores would only keep all others, which want no more
+# than a moment of the interpreter, waiting in line behind them.
+_decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 def reconstruction(
@@ -39,7 +45,7 @@ def reconstruction(
 def content(registry: Registry, file: XetFile, start: int, stop: int) -> Iterator[bytes]:
     """The bytes from `start` up to `stop`, every chunk checked by its hash before it leaves.
 
-    Holds a megabyte or two at a time, and no transaction while the reader is slow. Raises DamagedXorb.
+    Holds less than a megabyte at a time, and no transaction while the reader is slow. Raises DamagedXorb.
     """
     indexes: dict[XetHash, XorbIndex] = {}
 
@@ -59,7 +65,12 @@ def content(registry: Registry, file: XetFile, start: int, stop: int) -> Iterato
             for first in range(term.start, term.end, _CHUNKS_AT_ONCE):
                 last = min(first + _CHUNKS_AT_ONCE, term.end)
                 offset, stop_byte = index.span(first, last)
-                yield from decode_chunks(stored.read(stop_byte - offset), index, first, last, offset=offset)
+                data = stored.read(stop_byte - offset)
+                with _decoding:  # not while the reader takes its time
+                    chunks = list(decode_chunks(data, index, first, last, offset=offset))
+                del data
+                while chunks:
+                    yield chunks.pop(0)
 
     position = 0
     for term in file.terms:

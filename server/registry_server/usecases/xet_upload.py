@@ -2,16 +2,15 @@
 
     store_xorb     every chunk is decoded and hashed before the xorb can be seen
     register       the shard's files are checked against stored xorbs, and noted
-    check_next     the whole file is read once more for its SHA-256, by which the rest of the registry calls it
     dedup_answer   which chunks we have, so that a client sends only what is missing
 
-Until `check_next` has come to a file, it is served only in repos that its uploader committed it to.
+Until the SHA-256 of a file is checked too (`xet_checking`), it is served only in repos that its uploader committed it
+to.
 """
 
 from __future__ import annotations
 
 import hmac
-import logging
 import mmap
 import os
 import threading
@@ -19,14 +18,15 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import BinaryIO
 
-from registry_core.errors import NotFound, Unavailable
+from registry_core.errors import Unavailable
 from registry_server.blobs.store import xorb_key
 from registry_server.catalog import xet
+from registry_server.catalog.engine import Transaction
 from registry_server.catalog.xet import XetFile
-from registry_server.usecases import xet_access, xet_download
-from registry_server.usecases.context import Registry
+from registry_server.usecases import xet_access
+from registry_server.usecases.context import Registry, moment_before
 from registry_server.usecases.xet_access import Session
-from registry_server.xet.checks import check_content, check_file, check_xorb
+from registry_server.xet.checks import check_file, check_xorb
 from registry_server.xet.errors import InvalidXet
 from registry_server.xet.hashing import HASH_BYTES, XetHash, eligible_chunks
 from registry_server.xet.shard import Shard, ShardFile, keyed_shard, read_shard
@@ -38,10 +38,7 @@ _ANSWER_DAYS = 7
 
 # Verifying is work for a core; more at once than there are cores would only take more memory.
 _verifying = threading.BoundedSemaphore(os.cpu_count() or 1)
-_checking = threading.Lock()
 _storing = [threading.Lock() for _ in range(64)]  # each for some of the xorbs
-
-log = logging.getLogger(__name__)
 
 
 class _Stored(Exception):
@@ -108,55 +105,30 @@ def dedup_answer(registry: Registry, session: Session, chunk: XetHash) -> bytes 
 
     Chunks are named by a key: whoever has a chunk recognises it, and nobody learns the hashes of chunks they lack.
     """
-    now = int(registry.now().timestamp())
     with registry.engine.read() as tx:
-        since = xet_access.uploads_since(registry)
-        names = xet.candidates(tx, session.caller, session.repo, chunk, since, _ANSWER_XORBS)
-        indexes = xet.xorb_indexes(tx, names)
-    if not names:
+        listed = _candidates(registry, tx, session, chunk)
+        is_seen = xet.all_seen(tx, [index.hash for index in listed], moment_before(registry.now(), _DAY_SECONDS))
+    if not is_seen:
+        # The answer is a promise: the collector leaves alone what was seen lately. Once a day is often enough for that.
+        with registry.engine.write() as tx:
+            listed = _candidates(registry, tx, session, chunk)
+            xet.see_xorbs(tx, [index.hash for index in listed], registry.stamp())
+    if not listed:
         return None
-    day = now // _DAY_SECONDS
+    day = int(registry.now().timestamp()) // _DAY_SECONDS
     # The same answer all day long, so that a client's cache keeps one copy of it.
     secret = registry.settings.secret_key.encode()
     key = hmac.digest(secret, f"dedup {session.repo} {session.caller.account_id} {day}".encode(), "sha256")
     created_at = day * _DAY_SECONDS
     expires_at = created_at + _ANSWER_DAYS * _DAY_SECONDS
-    listed = [indexes[XetHash(name)] for name in names]
     return keyed_shard(listed, key=key, created_at=created_at, expires_at=expires_at)
 
 
-def check_all(registry: Registry) -> None:
-    """Check the SHA-256 of every file that still waits for it; what a crash interrupted is done again.
-
-    Only one thread of a process checks at a time; one that waits finds nothing left to do. A file that cannot be read
-    now goes on waiting, and keeps no other from its turn.
-    """
-    with _checking:
-        number: int | None = 0
-        while number is not None:
-            number = _check_next(registry, number)
-
-
-def _check_next(registry: Registry, after: int) -> int | None:
-    """Check the next waiting file after that number, and answer its own number; None when no more wait."""
-    with registry.engine.read() as tx:
-        found = xet.next_unchecked(tx, after)
-    if found is None:
-        return None
-    number, file = found
-    fault = None
-    try:
-        content = xet_download.content(registry, file, 0, file.size_bytes)
-        check_content(ShardFile(file.hash, file.terms, (), file.digest), content)
-    except (Unavailable, NotFound) as error:
-        log.error("The SHA-256 of a Xet file cannot be checked: %s", error.message)
-        return number
-    except InvalidXet as error:
-        log.warning("%s", error.message)
-        fault = error.message
-    with registry.engine.write() as tx:
-        xet.set_checked(tx, file, fault, registry.stamp())
-    return number
+def _candidates(registry: Registry, tx: Transaction, session: Session, chunk: XetHash) -> list[XorbIndex]:
+    since = xet_access.uploads_since(registry)
+    names = xet.candidates(tx, session.caller, session.repo, chunk, since, _ANSWER_XORBS)
+    indexes = xet.xorb_indexes(tx, names)
+    return [indexes[XetHash(name)] for name in names]
 
 
 def _make_way(registry: Registry, index: XorbIndex) -> None:

@@ -50,10 +50,14 @@ def check_content(file: ShardFile, content: Iterable[bytes]) -> None:
     digest = hashlib.sha256()
     for piece in content:
         digest.update(piece)
-    if digest.hexdigest() != file.sha256:
-        raise InvalidXet(
-            f"The file {file.hash} was announced with SHA-256 {file.sha256}, and has {digest.hexdigest()}."
-        )
+    fault = sha256_fault(file.hash, file.sha256, digest.hexdigest())
+    if fault is not None:
+        raise InvalidXet(fault)
+
+
+def sha256_fault(file: XetHash, announced: str, found: str) -> str | None:
+    """What is to be said of a file whose content has another SHA-256 than was announced; None for the same."""
+    return None if found == announced else f"The file {file} was announced with SHA-256 {announced}, and has {found}."
 
 
 def _checked_leaves(file: ShardFile, index_of: Lookup) -> Iterator[Leaf]:

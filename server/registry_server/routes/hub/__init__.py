@@ -6,6 +6,7 @@
 # Importing a module registers its routes.
 from registry_server.routes.hub import (  # noqa: F401
     accounts,
+    admissions,
     commits,
     copies,
     info,

@@ -90,14 +90,8 @@ def commit(kind: RepoKind, owner: str, name: str, revision: str) -> Response:
     412 when its parent is not the head, 422 for a bad path, 400 for bytes not uploaded.
     """
     wanted = repo_id(owner, name)
-    lines = read_lines(body_chunks())
-    header = checked(_HEADER, next(lines, b"")).value
-    message = Message(
-        title=header.summary.strip().splitlines()[0][:_TITLE_CHARACTERS] if header.summary.strip() else "Update",
-        text=header.description or "",
-        parent=header.parentCommit,
-    )
-    operations, onto = _operations(lines), Revision(revision)
+    message, operations = read_commit(body_chunks())
+    onto = Revision(revision)
     document: dict[str, object] = {"success": True, "hookOutput": ""}
     if flag("create_pr"):
         made, number = commits.propose(registry(), caller(), kind, wanted, onto, message, operations)
@@ -105,6 +99,18 @@ def commit(kind: RepoKind, owner: str, name: str, revision: str) -> Response:
     else:
         made = commits.commit(registry(), caller(), kind, wanted, onto, message, operations)
     return as_json(document | {"commitUrl": f"{repo_url(kind, wanted)}/commit/{made}", "commitOid": made})
+
+
+def read_commit(chunks: Iterable[bytes]) -> tuple[Message, Iterator[Operation]]:
+    """What a body says: its first line now, its operations as they are asked for. Both raise Invalid."""
+    lines = read_lines(chunks)
+    header = checked(_HEADER, next(lines, b"")).value
+    message = Message(
+        title=header.summary.strip().splitlines()[0][:_TITLE_CHARACTERS] if header.summary.strip() else "Update",
+        text=header.description or "",
+        parent=header.parentCommit,
+    )
+    return message, _operations(lines)
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from flask import request
 
-from registry_core.errors import ContentDiffers, EntryNotFound, Invalid
-from registry_core.ids import CommitId, RepoKind, RepoPath
-from registry_server.catalog import repos
+from registry_core.errors import Invalid
+from registry_core.ids import CommitId, RepoKind
 from registry_server.catalog.cards import CardIndex
-from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
-from registry_server.routes.requests import flag, registry
-from registry_server.usecases import reading
+from registry_server.routes.requests import flag
 from registry_server.usecases.reading import File
-
-_CONFIG_PATH = RepoPath("config.json")
-_CONFIG_BYTES = 1 << 20
-_CONFIG_KEYS = ("architectures", "model_type", "quantization_config")
 
 _EXPANDABLE = {
     "model": {
@@ -84,7 +76,8 @@ _EXPANDABLE = {
 _LISTED = frozenset(
     "_id id modelId author private gated likes downloads tags pipeline_tag library_name createdAt lastModified".split()
 )
-_COSTLY = frozenset({"siblings", "config", "usedStorage"})
+_OF_HEAD = frozenset({"siblings", "config", "cardData", "model-index", "safetensors"})
+_COSTLY = frozenset({"siblings", "usedStorage"})
 
 
 @dataclass(frozen=True)
@@ -98,8 +91,13 @@ class Wanted:
         return self.keys is None or key in self.keys
 
     @property
+    def needs_head(self) -> bool:
+        """Whether an answer needs what only the Hub shows of a card."""
+        return any(key in self for key in _OF_HEAD)
+
+    @property
     def is_costly(self) -> bool:
-        """Whether an answer needs more than the catalog's row of a repo."""
+        """Whether an answer grows with a repo."""
         return any(key in self for key in _COSTLY)
 
 
@@ -118,7 +116,7 @@ def wanted_in_list(kind: RepoKind) -> Wanted:
     return Wanted(_LISTED.union(*(keys for name, keys in more.items() if flag(name))))
 
 
-def document(tx: Transaction, repo: Repo, commit: CommitId, card: CardIndex, wanted: Wanted) -> dict[str, Any]:
+def document(repo: Repo, commit: CommitId, card: CardIndex, wanted: Wanted, used_bytes: int | None) -> dict[str, Any]:
     """The keys that are wanted, as far as something is known of them."""
     everything = {
         "_id": f"{repo.row_id:024x}",
@@ -128,13 +126,15 @@ def document(tx: Transaction, repo: Repo, commit: CommitId, card: CardIndex, wan
         "createdAt": repo.created_at,
         "lastModified": repo.updated_at,
         "private": repo.private,
-        "gated": False,
+        "gated": repo.gated or False,
         "disabled": False,
         "downloads": repo.downloads,
         "downloadsAllTime": repo.downloads if wanted.keys is not None else None,  # for who asks by name
         "likes": 0,
         "tags": list(card.tags),
         "cardData": card.card_data,
+        "siblings": [{"rfilename": path} for path in card.files or ()],
+        "usedStorage": used_bytes,
     }
     if repo.kind == "model":
         everything |= {
@@ -144,13 +144,8 @@ def document(tx: Transaction, repo: Repo, commit: CommitId, card: CardIndex, wan
             "safetensors": card.safetensors,
             "footprint": _footprint(card),
             "model-index": card.card_data.get("model-index"),
+            "config": card.config,
         }
-        if "config" in wanted:
-            everything["config"] = _config(tx, repo, commit)
-    if "siblings" in wanted:
-        everything["siblings"] = [_sibling(file, wanted) for file in reading.files(tx, repo, commit)]
-    if "usedStorage" in wanted:
-        everything["usedStorage"] = repos.used_bytes(tx, repo)
     # Clients read an absent key as "not known", and trip over null in some.
     return {key: value for key, value in everything.items() if value is not None and key in wanted}
 
@@ -164,18 +159,6 @@ def _expand(kind: RepoKind) -> list[str]:
             hint=f"It can be {', '.join(sorted(_EXPANDABLE[kind]))}.",
         )
     return asked
-
-
-def _config(tx: Transaction, repo: Repo, commit: CommitId) -> dict[str, Any] | None:
-    """What Hub clients expect of `config.json`, not all of it."""
-    try:
-        file = reading.file(tx, repo, commit, _CONFIG_PATH)
-        config = json.loads(reading.content(registry(), tx, file)) if file.size_bytes <= _CONFIG_BYTES else None
-    except (EntryNotFound, ContentDiffers, ValueError, RecursionError):
-        return None
-    if not isinstance(config, dict):
-        return None
-    return {key: config[key] for key in _CONFIG_KEYS if key in config}
 
 
 def _footprint(card: CardIndex) -> dict[str, Any] | None:
@@ -192,14 +175,13 @@ def _footprint(card: CardIndex) -> dict[str, Any] | None:
     }
 
 
-def _sibling(file: File, wanted: Wanted) -> dict[str, Any]:
-    found: dict[str, Any] = {"rfilename": file.path}
-    if wanted.blobs:
-        found |= {"size": file.size_bytes, "blobId": file.oid.hex()}
-        if file.facts.is_lfs:
-            found["lfs"] = {
-                "sha256": file.digest,
-                "size": file.size_bytes,
-                "pointerSize": file.facts.pointer_bytes,
-            }
+def sibling(file: File) -> dict[str, Any]:
+    """One file with its size and hashes."""
+    found: dict[str, Any] = {"rfilename": file.path, "size": file.size_bytes, "blobId": file.oid.hex()}
+    if file.facts.is_lfs:
+        found["lfs"] = {
+            "sha256": file.digest,
+            "size": file.size_bytes,
+            "pointerSize": file.facts.pointer_bytes,
+        }
     return found

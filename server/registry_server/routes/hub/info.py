@@ -10,11 +10,12 @@ from registry_core.errors import Invalid, RepoNotFound
 from registry_core.ids import CommitId, RepoKind, Revision
 from registry_core.sorting import Sort
 from registry_core.where import Comparison, Condition
-from registry_server.catalog import cards
-from registry_server.catalog.cards import CardIndex, Found, Query
+from registry_server.catalog import cards, repos
+from registry_server.catalog.cards import CardIndex, Found
+from registry_server.catalog.queries import BY_UPDATE, Query
 from registry_server.git.objects import commit_id
 from registry_server.routes.hub.blueprint import MAIN, blueprint
-from registry_server.routes.hub.documents import Wanted, document, wanted_alone, wanted_in_list
+from registry_server.routes.hub.documents import Wanted, document, sibling, wanted_alone, wanted_in_list
 from registry_server.routes.requests import as_json, caller, flag, link_to_next, registry, repo_id, whole_number
 from registry_server.usecases import access, indexing, models, reading
 
@@ -41,12 +42,15 @@ def list_repos(kind: RepoKind) -> Response:
     """200 with a page of repos; the next page by an absolute Link."""
     wanted = wanted_in_list(kind)
     query = _query(kind, wanted)
-    if any(map(request.args.get, _NOBODY_HAS)) or flag("gated"):
+    if any(map(request.args.get, _NOBODY_HAS)):
         return as_json([])
     hits, next_cursor = models.search(registry(), caller(), query)
-    with registry().engine.read() as tx:
-        items = [document(tx, hit.repo, commit_id(hit.card.commit_oid), hit.card, wanted) for hit in hits]
-    response = as_json(items)
+    response = as_json(
+        [
+            document(hit.repo, commit_id(hit.card.commit_oid), _whole(hit, wanted), wanted, hit.used_bytes)
+            for hit in hits
+        ]
+    )
     if next_cursor is not None:
         link_to_next(response, next_cursor)
     return response
@@ -58,11 +62,14 @@ def info(kind: RepoKind, owner: str, name: str, revision: str = MAIN) -> Respons
     """200 with everything known of the repo at the revision."""
     wanted = wanted_alone(kind)
     with registry().engine.read() as tx:
-        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name))
+        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name), "see")
         commit = reading.resolve(tx, repo, Revision(revision))
         found = cards.of_repo(tx, repo)
         card = _card_at(found, commit) or indexing.derive(registry(), tx, repo, commit, reading.root_of(tx, commit))
-        answer = document(tx, repo, commit, card, wanted)
+        used_bytes = repos.used_bytes(tx, repo) if "usedStorage" in wanted else None
+        answer = document(repo, commit, card, wanted, used_bytes)
+        if "siblings" in wanted and wanted.blobs:
+            answer["siblings"] = [sibling(file) for file in reading.files(tx, repo, commit)]
     if flag("securityStatus"):
         answer["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
     return as_json(answer)
@@ -80,8 +87,18 @@ def nameless(one: str, kinds: str = "", word: str = "", rest: str = "") -> Respo
     raise RepoNotFound("Repository not found", hint="A repo id is owner/name.")
 
 
+def _whole(hit: Found, wanted: Wanted) -> CardIndex:
+    """The card with its head, derived anew where an older server indexed it."""
+    if hit.card.files is not None or not wanted.needs_head:
+        return hit.card
+    with registry().engine.read() as tx:
+        commit = commit_id(hit.card.commit_oid)
+        return indexing.derive(registry(), tx, hit.repo, commit, reading.root_of(tx, commit))
+
+
 def _card_at(found: Found | None, commit: CommitId) -> CardIndex | None:
-    return found.card if found is not None and found.card.commit_oid.hex() == commit else None
+    is_it = found is not None and found.card.commit_oid.hex() == commit and found.card.files is not None
+    return found.card if found is not None and is_it else None
 
 
 def _query(kind: RepoKind, wanted: Wanted) -> Query:
@@ -97,10 +114,13 @@ def _query(kind: RepoKind, wanted: Wanted) -> Query:
         author=args.get("author"),
         tags=args.getlist("filter"),
         name_parts=args.getlist("search"),
+        gated=flag("gated") if "gated" in args else None,
         conditions=_parameter_bounds(args.get("num_parameters", "")),
-        sort=Sort(column, descending=True) if column else None,
+        sort=Sort(column, descending=True) if column else BY_UPDATE,
         limit=min(max(whole_number("limit", _PAGE), 1), _COSTLY_PAGE if wanted.is_costly else _PAGE),
         offset=models.offset_of(args.get("cursor")),
+        with_head=wanted.needs_head,
+        with_used_bytes="usedStorage" in wanted,
     )
 
 

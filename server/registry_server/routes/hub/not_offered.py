@@ -24,7 +24,7 @@ _GROUPS = _any(
 )
 _ONES_OWN = _any("likes followers following webhooks mcp notifications billing tokens")
 _OF_A_REPO = _any(
-    "like likers user-access-request leaderboard scan compare treesize notebook jwt resource-group parquet croissant"
+    "like likers leaderboard scan compare treesize notebook jwt resource-group parquet croissant"
     " secrets variables runtime hardware sleeptime pause restart events logs"
 )
 _GIT = _any("git-upload-pack git-receive-pack")

@@ -31,7 +31,7 @@ _TAG = TypeAdapter(_TagBody)
 def list_refs(kind: RepoKind, owner: str, name: str) -> Response:
     """200 with branches, tags and, when asked for, pull requests."""
     with registry().engine.read() as tx:
-        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name))
+        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name), "see")
         refs = reading.refs(tx, repo)
     document = {
         "branches": _named(refs, "refs/heads/"),
@@ -47,7 +47,7 @@ def list_refs(kind: RepoKind, owner: str, name: str) -> Response:
 def list_commits(kind: RepoKind, owner: str, name: str, revision: str) -> Response:
     """200 with a page of the log, newest first; the next page by an absolute Link."""
     with registry().engine.read() as tx:
-        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name))
+        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name), "see")
         start = reading.resolve(tx, repo, Revision(request.args.get("cursor") or revision))
         entries = reading.log(tx, repo, start, _LOG_PAGE + 1)
     formatted = "formatted" in request.args.getlist("expand[]") + request.args.getlist("expand")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from flask import Response
 from pydantic import TypeAdapter
 
-from registry_core.errors import AlreadyExists, Invalid
+from registry_core.errors import AlreadyExists
 from registry_core.ids import RepoId, RepoKind
 from registry_server.routes.hub.blueprint import blueprint, kind_of, repo_url
 from registry_server.routes.requests import Body, as_json, body, caller, registry, repo_id
@@ -80,14 +80,11 @@ def move() -> Response:
 
 @blueprint.put("/api/<kind:kind>/<owner>/<name>/settings")
 def settings(kind: RepoKind, owner: str, name: str) -> Response:
-    """200 with the visibility that holds now."""
+    """200 with what holds now."""
     given = body(_SETTINGS)
-    wanted = repo_id(owner, name)
-    if given.gated:
-        raise Invalid("Gated repos are not offered here.", hint="Make the repo private and add members instead.")
     private = given.private if given.visibility is None else given.visibility == "private"
-    holds = repos.set_private(registry(), caller(), kind, wanted, private)
-    return as_json({"private": holds, "gated": False})
+    repo = repos.set_access(registry(), caller(), kind, repo_id(owner, name), private, given.gated)
+    return as_json({"private": repo.private, "gated": repo.gated or False})
 
 
 @blueprint.get("/api/<kind:kind>/<owner>/<name>/auth-check")

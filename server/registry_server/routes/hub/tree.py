@@ -20,7 +20,7 @@ from registry_server.routes.requests import (
     registry,
     repo_id,
 )
-from registry_server.usecases import access, reading, shards, uploads
+from registry_server.usecases import access, preuploads, reading, shards
 from registry_server.usecases.reading import File, Folder
 from registry_server.xet.hashing import XetHash
 
@@ -55,7 +55,7 @@ def tree(kind: RepoKind, owner: str, name: str, revision: str, path: str | None 
     after = request.args.get("cursor", "")
     last: dict[str, CommitEntry] = {}
     with registry().engine.read() as tx:
-        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name))
+        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name), "see")
         commit = reading.resolve(tx, repo, Revision(revision))
         items = reading.listing(tx, repo, commit, _path(path, commit) if path else None, recursive=flag("recursive"))
         rest = [item for item in items if item.path > after]
@@ -77,7 +77,7 @@ def paths_info(kind: RepoKind, owner: str, name: str, revision: str) -> Response
     if len(wanted) > _MOST_PATHS:
         raise Invalid(f"At most {_MOST_PATHS} paths can be asked for at once.", hint="Ask in several calls.")
     with registry().engine.read() as tx:
-        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name))
+        repo = access.open_repo(tx, caller(), kind, repo_id(owner, name), "see")
         commit = reading.resolve(tx, repo, Revision(revision))
         found = []
         for text in wanted:
@@ -101,10 +101,11 @@ def preupload(kind: RepoKind, owner: str, name: str, revision: str) -> Response:
     """200 with how each file is to travel: inline, or uploaded before."""
     given = body(_PREUPLOAD)
     announced = [
-        uploads.Announced(RepoPath(file.path), file.size, from_base64(file.sample, "A sample")) for file in given.files
+        preuploads.Announced(RepoPath(file.path), file.size, from_base64(file.sample, "A sample"))
+        for file in given.files
     ]
     ignore = None if given.gitIgnore is None else given.gitIgnore.encode()
-    commit, answers = uploads.preupload(
+    commit, answers = preuploads.preupload(
         registry(),
         caller(),
         kind,
