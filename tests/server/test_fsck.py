@@ -482,6 +482,9 @@ def test_a_flipped_bit_anywhere_is_found_and_never_served_afterwards(
     [
         ("git_objects", "oid"),
         ("refs", "oid"),
+        ("lfs_pointers", "oid"),
+        ("lfs_pointers", "digest"),
+        ("lfs_pointers", "size"),
         ("xorbs", "hash"),
         ("xorbs", "chunk_index"),
         ("xet_files", "hash"),
@@ -505,18 +508,25 @@ def test_a_flipped_bit_of_what_the_catalog_says_of_bytes_is_found(
     run_checks(registry)
     source = random.Random(column)
     with registry.engine.read() as tx:
-        values = [bytes(row["value"]) for row in tx.execute(f"select {column} as value from {table}")]
+        values = [row["value"] for row in tx.execute(f"select {column} as value from {table}")]
     sound = source.choice(values)
-    damaged = bytearray(sound)
-    damaged[source.randrange(len(sound))] ^= 1 << source.randrange(8)
+    damaged = _flipped(sound, source)
     with registry.engine.write() as tx:
-        tx.execute(f"update {table} set {column} = :new where {column} = :old", {"old": sound, "new": bytes(damaged)})
+        tx.execute(f"update {table} set {column} = :new where {column} = :old", {"old": sound, "new": damaged})
     report = check(registry)
     assert report.found or not report.is_sound
     for name, content in (files | {"x": XET.content}).items():
         with contextlib.suppress(DamagedXorb):  # the answer is cut
             answer = client.get(f"/alice/m/resolve/main/{name}")
             assert answer.status_code >= 400 or answer.data == content
+
+
+def _flipped(sound: bytes | int, source: random.Random) -> bytes | int:
+    if isinstance(sound, int):
+        return sound ^ 1 << source.randrange(20)
+    damaged = bytearray(sound)
+    damaged[source.randrange(len(sound))] ^= 1 << source.randrange(8)
+    return bytes(damaged)
 
 
 def _expect_found(registry: Registry, client: FlaskClient, files: dict[str, bytes]) -> None:

@@ -7,70 +7,80 @@ gives the answer the language promises: what is missing matches neither a compar
 
 from __future__ import annotations
 
-from registry_core.sorting import Sort
-from registry_core.where import And, Comparison, Condition, In, Not, Or
+from collections.abc import Callable
 
-_COLUMNS = {
+from registry_core.where import And, Comparison, Condition, In, Not, Or
+from registry_server.catalog.cards import LABEL, LABEL_ID
+
+Sql = tuple[str, dict[str, object]]
+ValueSql = Callable[[str, str], Sql]
+"""What gives the value of a name: an expression, whose parameters start with the prefix."""
+
+_OF_CARD = {
     **{
         name: f"c.{name}"
-        for name in (
-            "energy_kwh co2e_kg water_litres cost currency duration_seconds parameters size_bytes task library license"
-        ).split()
+        for name in "energy_kwh co2e_kg water_litres cost duration_seconds parameters size_bytes".split()
     },
+    **{name: LABEL.format(f"c.{name}_id") for name in ("task", "library", "license", "currency")},
+}
+OF_REPO = {
     "author": "(select a.name from accounts a where a.id = r.owner_id)",
     "name": "r.key",
     "created_at": "r.created_at",
     "updated_at": "r.updated_at",
     "downloads": "r.downloads",
 }
-_OPERATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "!=": "<>"}
+"""The names whose values stand in `r` (repos) and not in `c` (cards)."""
+SIGNS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "!=": "<>"}
 
-Sql = tuple[str, dict[str, object]]
 
-
-def condition_sql(condition: Condition, prefix: str, task: str | None) -> Sql:
-    """The condition over `c` (cards) and `r` (repos); parameter names start with `prefix`."""
+def condition_sql(condition: Condition, prefix: str, value_sql: ValueSql) -> Sql:
+    """The condition as SQL; its parameters start with `prefix`."""
     match condition:
         case And(parts):
-            return _joined(" and ", parts, prefix, task)
+            return _joined(" and ", parts, prefix, value_sql)
         case Or(parts):
-            return _joined(" or ", parts, prefix, task)
+            return _joined(" or ", parts, prefix, value_sql)
         case Not(inner):
-            sql, params = condition_sql(inner, f"{prefix}n_", task)
+            sql, params = condition_sql(inner, f"{prefix}n_", value_sql)
             return f"(not {sql})", params
         case Comparison(name, operator, value):
-            sql, params = _value_sql(name, prefix, task)
-            return f"({sql} {_OPERATORS[operator]} :{prefix}v)", {**params, f"{prefix}v": value}
+            sql, params = value_sql(name, prefix)
+            return f"({sql} {SIGNS[operator]} :{prefix}v)", {**params, f"{prefix}v": value}
         case In(name, values):
-            sql, params = _value_sql(name, prefix, task)
+            sql, params = value_sql(name, prefix)
             given = {f"{prefix}v{i}": value for i, value in enumerate(values)}
             return f"({sql} in ({', '.join(f':{key}' for key in given)}))", {**params, **given}
 
 
-def sort_sql(sort: Sort | None, task: str | None) -> Sql:
-    """An `order by` list; unknown values come last; the repo's number breaks ties, so that pages never overlap."""
-    if sort is None:
-        return "r.updated_at desc, r.id desc", {}
-    sql, params = _value_sql(sort.name, "s_", task)
-    direction = "desc" if sort.descending else "asc"
-    # The number of the same table, so that an index which ends in it gives the whole order.
-    number = "r.id" if sql.startswith("r.") else "c.repo_id"
-    return f"{sql} {direction} nulls last, {number} {direction}", params
+def of_card(task: str | None) -> ValueSql:
+    """Values over `c` (cards) and `r` (repos); a metric is the first for the parameter `task`, or for None of all."""
+
+    def value_sql(name: str, prefix: str) -> Sql:
+        if (column := _OF_CARD.get(name) or OF_REPO.get(name)) is not None:
+            return column, {}
+        leads, params = leads_sql("m", name, prefix, task)
+        return f"(select m.value from metrics m where m.repo_id = c.repo_id and {leads})", params
+
+    return value_sql
 
 
-def _joined(word: str, parts: tuple[Condition, ...], prefix: str, task: str | None) -> Sql:
-    pieces = [condition_sql(part, f"{prefix}{i}_", task) for i, part in enumerate(parts)]
+def leads_sql(table: str, metric: str, prefix: str, task: str | None) -> Sql:
+    """Whether a row of `table` (metrics) is the one that the name of the metric means."""
+    # Of one card, `m`, a plus keeps SQLite from the indexes that hold this metric of all cards.
+    column = f"+{table}" if table == "m" else table
+    sql = f"{table}.metric_id = {LABEL_ID.format(f'{prefix}m')}"
+    if task is None:
+        return f"{sql} and {column}.leads_model = 1", {f"{prefix}m": metric}
+    return f"{sql} and {column}.task_id = {LABEL_ID.format('task')} and {column}.leads_task = 1", {f"{prefix}m": metric}
+
+
+def is_metric(name: str) -> bool:
+    """Whether a name means no column."""
+    return name not in _OF_CARD and name not in OF_REPO
+
+
+def _joined(word: str, parts: tuple[Condition, ...], prefix: str, value_sql: ValueSql) -> Sql:
+    pieces = [condition_sql(part, f"{prefix}{i}_", value_sql) for i, part in enumerate(parts)]
     params = {name: value for _, given in pieces for name, value in given.items()}
     return f"({word.join(sql for sql, _ in pieces)})", params
-
-
-def _value_sql(name: str, prefix: str, task: str | None) -> Sql:
-    if name in _COLUMNS:
-        return _COLUMNS[name], {}
-    metric = "select m.value from metrics m where m.repo_id = c.repo_id and m.metric = :"
-    if task is None:
-        return f"({metric}{prefix}m and m.leads_model = 1)", {f"{prefix}m": name}
-    return f"({metric}{prefix}m and m.task = :{prefix}t and m.leads_task = 1)", {
-        f"{prefix}m": name,
-        f"{prefix}t": task,
-    }

@@ -114,6 +114,11 @@ def restore_object(tx: Transaction, number: int, data: bytes) -> None:
     tx.execute("update git_objects set data = :data where id = :id", {"id": number, "data": data})
 
 
+def forget_pointer(tx: Transaction, oid: bytes) -> None:
+    """Forget what a pointer means, since that is not what stands in it."""
+    tx.execute("delete from lfs_pointers where oid = :oid", {"oid": oid})
+
+
 def add_owner(tx: Transaction, repo: int, oids: Iterable[bytes]) -> None:
     """The repo owns these git objects."""
     for names, params in in_batches(oids):

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from registry_server.catalog import weights
 from registry_server.catalog.blobs import Stored
-from registry_server.catalog.damage import StoredFile
 from registry_server.catalog.engine import Transaction, in_batches
 from registry_server.catalog.history import CommitEntry, add_commit, entry_of
+from registry_server.catalog.stored import StoredFile
 from registry_server.catalog.weights import Weights
 from registry_server.git.objects import StoredObject
 

@@ -9,7 +9,7 @@
        │
        ├─────── chains, folders, touches            which commit last touched a path
        ├─────── old_names, pulls                    names before a move; pull requests
-       ├─────── cards, metrics, tags, card_text     the head of main, indexed
+       ├─────── cards, card_heads, metrics, tags, card_words        the head of main, indexed: see cards.py
        └─────── publications, reruns
     weights ─── tensors            headers of safetensors files, by digest
 
@@ -81,7 +81,19 @@ def _004_audit(db: Database) -> None:
 
 
 def _005_search(db: Database) -> None:
+    """What older cards did not say, such as intervals and standard errors, comes with their next commit, or reindex."""
+    from registry_server.catalog.cards import add_words
+    from registry_server.catalog.engine import transaction_on
+
     _run(db, "005-search.sql")
+    tx = transaction_on(db.conn)
+    page = "select rowid as repo, name, tags, body from old_card_text where rowid > :after order by rowid limit 500"
+    after = 0
+    while rows := tx.execute(page, {"after": after}):
+        for row in rows:
+            add_words(tx, row["repo"], row["name"], [row["tags"]], row["body"])
+        after = rows[-1]["repo"]
+    db.execute("drop table old_card_text")
 
 
 def _006_governance(db: Database) -> None:
@@ -89,7 +101,10 @@ def _006_governance(db: Database) -> None:
 
 
 def _run(db: Database, name: str) -> None:
-    """Execute the statements of a file in `schema/`, which end in `;` and hold no other one."""
-    for statement in (files("registry_server.catalog") / "schema" / name).read_text(encoding="utf-8").split(";"):
-        if statement.strip():
+    """Execute the statements of a file in `schema/`, each of which ends where a line does."""
+    statement = ""
+    for line in (files("registry_server.catalog") / "schema" / name).read_text(encoding="utf-8").splitlines(True):
+        statement += line
+        if sqlite3.complete_statement(statement):  # also of a trigger, which holds statements itself
             db.execute(statement)
+            statement = ""

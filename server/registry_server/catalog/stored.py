@@ -122,6 +122,15 @@ def git_object(tx: Transaction, number: int) -> StoredObject | None:
     return _object(rows[0]) if rows else None
 
 
+def pointers(tx: Transaction, after: bytes) -> list[tuple[bytes, bytes, int]]:
+    """Some of what pointers are known to mean behind git id `after`, in order: git id, SHA-256, size in bytes."""
+    rows = tx.execute(
+        "select oid, digest, size from lfs_pointers where oid > :after order by oid limit :limit",
+        {"after": after, "limit": _ROWS_AT_ONCE},
+    )
+    return [(row["oid"], row["digest"], row["size"]) for row in rows]
+
+
 def detached(tx: Transaction) -> dict[bytes, bytes]:
     """Git ids, by SHA-256, of the git blobs whose bytes are in the blob store."""
     return {row["sha256"]: row["oid"] for row in tx.execute("select sha256, oid from git_objects where data is null")}

@@ -17,10 +17,10 @@ from typing import TypeVar
 
 from registry_core.ids import Digest
 from registry_server.blobs.store import key_of, xorb_key
-from registry_server.catalog import audit, damage, keeping, losses, stored, upkeep, xet
+from registry_server.catalog import audit, damage, history, keeping, losses, stored, upkeep, xet
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.stored import StoredFile, StoredXorb
-from registry_server.git.objects import StoredObject
+from registry_server.git.objects import StoredObject, blob_object, parse_pointer, pointer_text
 from registry_server.usecases import marking, repairing
 from registry_server.usecases.context import Registry
 from registry_server.usecases.faults import Progress, Unreadable, blob_fault, file_fault, object_fault, xorb_fault
@@ -34,7 +34,7 @@ Item = TypeVar("Item")
 class Finding:
     """Something damaged that this run came upon, and what was done about it at once."""
 
-    kind: str  # blob, xorb, git_object, repo
+    kind: str  # blob, xorb, git_object, pointer, repo
     name: str
     fault: str
     action: str  # set aside, marked, corrected, none
@@ -76,6 +76,7 @@ def check(registry: Registry, *, repair: bool = False, progress: Progress = lamb
     _check_blobs(registry, report, progress)
     _check_xorbs(registry, report, progress)
     _check_objects(registry, report, progress)
+    _check_pointers(registry, report)
     _check_files(registry, report)
     if repair:
         report.repaired += repairing.repair(registry)
@@ -179,6 +180,27 @@ def _mark_object(registry: Registry, report: Check, number: int) -> None:
         elif data == thing.data:
             damage.mark_object(tx, number, data)
             report.found.append(Finding("git_object", thing.oid.hex(), fault, "marked"))
+
+
+def _check_pointers(registry: Registry, report: Check) -> None:
+    """What each pointer means is compared with its git id, which is that of its text."""
+    for oid, digest, size_bytes in _rows(registry, stored.pointers, b"", lambda row: row[0]):
+        if _pointer_id(digest, size_bytes) != oid:
+            _correct_pointer(registry, oid, digest, size_bytes)
+            report.found.append(Finding("pointer", oid.hex(), "means something else than its text", "corrected"))
+
+
+def _pointer_id(digest: bytes, size_bytes: int) -> bytes:
+    return blob_object(pointer_text(Digest(digest.hex()), size_bytes)).oid
+
+
+def _correct_pointer(registry: Registry, oid: bytes, digest: bytes, size_bytes: int) -> None:
+    """Let both git objects that the damaged row may have been about mean what stands in them."""
+    with registry.engine.write() as tx:
+        damage.forget_pointer(tx, oid)
+        for found, thing in history.objects(tx, [oid, _pointer_id(digest, size_bytes)]).items():
+            if said := parse_pointer(thing.content):
+                history.add_pointers(tx, [(found, bytes.fromhex(said[0]), said[1])])
 
 
 def _check_files(registry: Registry, report: Check) -> None:

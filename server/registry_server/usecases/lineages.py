@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from registry_core.card import BaseModelUsed, Card, card_digest
 from registry_core.errors import InvalidName, InvalidRevision, RevisionNotFound
@@ -31,7 +32,7 @@ class Relative:
     commit: CommitId
     card: Card
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return str(card_digest(self.card))
 
@@ -43,6 +44,7 @@ class Family:
     relatives: dict[str, Relative] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
     is_cut: bool = False
+    bases: dict[BaseModelUsed, Relative | None] = field(default_factory=dict)  # that were read, by what cards name
 
     def add(self, relative: Relative, found_bases: tuple[str, ...]) -> None:
         own = totals(relative.card).all
@@ -60,7 +62,7 @@ def add_ancestors(registry: Registry, tx: Transaction, caller: Caller, start: Re
         if len(family.nodes) == MOST_RELATIVES:
             family.is_cut = True
             return
-        found = _bases(registry, tx, caller, relative.card)
+        found = _bases(registry, tx, caller, relative.card, family)
         family.add(relative, _named(found))
         waiting += [base for base in found.values() if base is not None]
 
@@ -69,7 +71,7 @@ def add_descendants(registry: Registry, tx: Transaction, caller: Caller, start: 
     """Add what was made from `start`, directly or not, by the cards at the heads of main."""
     waiting, seen = [start.repo], {start.repo.row_id}
     while waiting:
-        for repo in bases.children(tx, caller, waiting.pop().id, MOST_RELATIVES):
+        for repo in bases.children(tx, caller, waiting.pop().id, MOST_RELATIVES + 1):
             if repo.row_id in seen:
                 continue
             if len(seen) > MOST_RELATIVES:
@@ -80,11 +82,19 @@ def add_descendants(registry: Registry, tx: Transaction, caller: Caller, start: 
             commit = reading.resolve(tx, repo, MAIN)
             card = card_of(registry, tx, repo, commit)
             if card is not None:
-                family.add(Relative(repo, commit, card), _named(_bases(registry, tx, caller, card)))
+                family.add(Relative(repo, commit, card), _named(_bases(registry, tx, caller, card, family)))
 
 
-def _bases(registry: Registry, tx: Transaction, caller: Caller, card: Card) -> dict[str, Relative | None]:
-    return {base.repo_id: base_of(registry, tx, caller, base) for base in card.model.base_models or ()}
+def _bases(
+    registry: Registry, tx: Transaction, caller: Caller, card: Card, family: Family
+) -> dict[str, Relative | None]:
+    """The bases of a card; one that a whole family shares is read once."""
+    found: dict[str, Relative | None] = {}
+    for base in card.model.base_models or ():
+        if base not in family.bases:
+            family.bases[base] = base_of(registry, tx, caller, base)
+        found[base.repo_id] = family.bases[base]
+    return found
 
 
 def _named(found: dict[str, Relative | None]) -> tuple[str, ...]:
