@@ -109,7 +109,7 @@ def load(data: Path, models: int) -> float:
 
 def words(chance: random.Random) -> list[str]:
     """Two thousand made-up words, of which the first are frequent; the tenth is in one text in ten or so."""
-    made = {"".join(chance.choices(SYLLABLES, k=chance.randint(2, 4))) for _ in range(2400)}
+    made = {"".join(chance.choices(SYLLABLES, k=chance.randint(2, 4))) for _ in range(4000)}
     return ["text", *chance.sample(sorted(made), 2000)]
 
 

@@ -236,7 +236,7 @@ class Lineage:
     bases: list[str]  # repo ids, as the card names them
     own: dict[str, Any]  # as `all` of a model's totals
     cumulative: dict[str, Any]  # without the unknown, so a lower end unless complete
-    is_complete: bool
+    is_complete: bool  # nothing of the ancestors is unknown or left out
     ancestors: list[Relative]
     unknown: list[str]  # bases without a card that the caller sees; never zero
     cuts: list[str]  # links that were left out, each with its reason

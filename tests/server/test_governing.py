@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from tests.core.cards import full_card, golden_card, minimal_card
 from tests.server.pushing import push
+from tests.server.reusing import SCORE, model_card
 from tests.server.wire import commit, create, inline
 from werkzeug.test import TestResponse
 
@@ -239,3 +240,17 @@ def test_waivers_that_would_not_count_are_refused(
     assert client.post(f"{MODEL}/waivers", json=changed, headers=alice).status_code == 400
     assert client.post(f"{MODEL}/waivers", json={"rule": 1}, headers=alice).status_code == 400
     assert client.get(f"{MODEL}/waivers").json == []
+
+
+def test_a_decision_on_a_public_model_does_not_tell_of_private_ones(client: FlaskClient, alice: Headers) -> None:
+    set_policy(client, alice, "push", "only: [ORG-08]")
+    create(client, alice, "alice/better", private=True)
+    better = model_card(2.0, quality=[{**SCORE, "value": 0.999}])
+    commit(client, alice, "alice/better", [inline("footprint.json", json.dumps(better).encode())])
+    push_card(client, alice, model_card(100.0))
+    (outcome,) = detail(client)["judgements"][0]["decision"]["outcomes"]
+    assert outcome["status"] == "pass"
+    client.put("/api/models/alice/better/settings", json={"private": False}, headers=alice)
+    commit(client, alice, "alice/model", [inline("footprint.json", json.dumps(model_card(101.0)).encode())])
+    (outcome,) = detail(client)["judgements"][0]["decision"]["outcomes"]
+    assert outcome["status"] == "fail"

@@ -17,7 +17,7 @@ from registry_core.policy.expressions import variables_of
 from registry_core.policy.registry_facts import KnownModel, group_facts, parent_facts, registry_facts
 from registry_core.policy.rules import Act, Policy
 from registry_server.catalog import cards, peers, policies, repos, verdicts
-from registry_server.catalog.accounts import Caller
+from registry_server.catalog.accounts import ANONYMOUS, Caller
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
 from registry_server.usecases import lineages, reading
@@ -104,7 +104,9 @@ def _group(tx: Transaction, caller: Caller, repo: Repo, card: Card) -> dict[str,
     """The models that could be reused instead, best first, and those that are at least as good for less energy."""
     if not card.quality:
         return group_facts([], [])
-    found = agreeing(peers.peers(tx, caller, group_of(card.quality[0])))
+    # Everybody who sees the repo reads the decision, which must not tell them of models that they cannot see.
+    reader = caller if repo.private else ANONYMOUS
+    found = agreeing(peers.peers(tx, reader, group_of(card.quality[0])))
     own = next((peer for peer in found if peer.id == repo.id), None)
     others = [rank.peer for rank in ranked(found) if rank.peer.id != repo.id]
     better = [peer.id for peer in others if own and peer.license == own.license and dominates(peer, own)]
