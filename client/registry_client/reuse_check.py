@@ -66,7 +66,7 @@ def read_reuse_check(path: Path) -> ReuseCheck:
     """What `save` wrote. Raises Invalid for another file."""
     try:
         return TypeAdapter(ReuseCheck).validate_json(path.read_bytes())
-    except ValidationError as error:
+    except (ValidationError, OSError) as error:
         raise Invalid(
             f"{path} is no reuse check.", hint="`registry check TASK --train-anyway REASON` writes one."
         ) from error
@@ -75,12 +75,17 @@ def read_reuse_check(path: Path) -> ReuseCheck:
 def with_reuse_check(card: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The card with what the reuse check in its folder says, where the card is silent.
 
-    A check for another task, or one that ended in a reuse, says nothing about this training.
+    A check for another task, or one that ended in a reuse, says nothing about this training. One that cannot be
+    read does not stand in the way of a card: the training is over by then.
     """
     path = folder / REUSE_CHECK_NAME
     if not path.is_file():
         return dict(card)
-    found = read_reuse_check(path)
+    try:
+        found = read_reuse_check(path)
+    except Invalid as error:
+        logger.warning("%s", error.message)
+        return dict(card)
     if found.why_not_reuse is None or found.task != card.get("model", {}).get("task"):
         logger.warning("%s is about another task, or about a reuse; the card does not mention it.", path)
         return dict(card)

@@ -137,8 +137,9 @@ def test_a_check_for_something_else_says_nothing(tmp_path: Path) -> None:
     decided(check_if_reachable(TASK, **NOWHERE), reuse="alice/digits").save(path)
     assert with_reuse_check(card(), tmp_path) == card()
     path.write_text("[]")
+    assert with_reuse_check(card(), tmp_path) == card()
     with pytest.raises(Invalid, match="no reuse check"):
-        with_reuse_check(card(), tmp_path)
+        read_reuse_check(path)
 
 
 def test_a_tracked_run_picks_it_up(tmp_path: Path) -> None:
