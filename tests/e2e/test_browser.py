@@ -143,6 +143,8 @@ PAGES = {
     "ledger of a model": "/ledger?model=gallery/reused",
     "data set": "/datasets/gallery/leaves",
     "not found": "/gallery/none",
+    "report": "/gallery/digits/reports/eu-form",
+    "report with tables": "/gallery/digits/reports/ghg",
 }
 
 
