@@ -72,7 +72,9 @@ def test_refusal_names_rule_field_and_value(
 
 
 def test_base_models_have_to_be_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = write_model(tmp_path / "model", footprint=card())
+    document = card()
+    del document["model"]["base_models"]
+    folder = write_model(tmp_path / "model", footprint=document)
     decision = checked([str(folder)], capsys, code=1)
     blocking = {outcome["rule"]: outcome for outcome in decision["outcomes"] if outcome["effect"] == "block"}
     assert blocking.keys() == {"EU-07", "ORG-02"}

@@ -47,8 +47,8 @@ def test_pull_fills_the_shared_cache_and_checks_every_file(
     assert result.verified == result.files == len([path for path in folder.rglob("*") if path.is_file()])
     assert result.verified_by == ["sha256"]
     assert result.size_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    for file in model.iterdir():
-        assert (folder / file.name).read_bytes() == file.read_bytes()
+    for file in (path for path in model.rglob("*") if path.is_file()):
+        assert (folder / file.relative_to(model)).read_bytes() == file.read_bytes()
 
 
 def test_pulled_revision_is_found_by_name_while_offline(

@@ -139,14 +139,14 @@ def test_nobody_learns_of_a_private_repo_by_its_old_name(
     made = push(client, alice, "alice/old", {"a.txt": b"a"}, private=True)
     move(client, alice, "alice/old", "alice/secret")
     pairs = zip(
-        addresses_of_a_repo(app, "alice/old", made), addresses_of_a_repo(app, "alice/not", made), strict=True
+        addresses_of_a_repo(app, "alice/old", made), addresses_of_a_repo(app, "alice/xyz", made), strict=True
     )
     for (method, address), (_, other) in pairs:
         for body in BODIES[:3] if method in ("POST", "PUT", "DELETE") else [b""]:
             for headers in ({}, bob):
                 here = client.open(address, method=method, data=body, headers=headers)
                 there = client.open(other, method=method, data=body, headers=headers)
-                assert shown(here, "alice/old") == shown(there, "alice/not"), (method, address)
+                assert shown(here, "alice/old") == shown(there, "alice/xyz"), (method, address)
     assert client.get("/api/models/alice/old", headers=alice).status_code == 307
 
 

@@ -10,7 +10,8 @@
        ├─────── chains, folders, touches            which commit last touched a path
        ├─────── old_names, pulls                    names before a move; pull requests
        ├─────── cards, card_heads, metrics, tags, card_words        the head of main, indexed: see cards.py
-       └─────── publications, reruns
+       ├─────── publications, reruns
+       └─────── reuses ── reuse_repos               statements of reuse, and which repos each tells of: see reuses.py
     weights ─── tensors            headers of safetensors files, by digest
 
     xorbs ──── xet_chunks          stored xorbs; which chunks are worth asking for
