@@ -101,9 +101,7 @@ class Hub:
             )
         return Commit(CommitId(made.oid), str(made.commit_url))
 
-    def download(
-        self, repo_id: RepoId, commit_id: CommitId, to: Path | None, *, only: list[str] | None = None
-    ) -> Path:
+    def download(self, repo_id: RepoId, commit_id: CommitId, to: Path | None, *, only: list[str] | None = None) -> Path:
         """The folder that holds one commit: in the shared cache, or `to`. `only` are patterns of the files wanted."""
         with self._call(repo_id):
             folder = snapshot_download(

@@ -138,9 +138,7 @@ def test_nobody_learns_of_a_private_repo_by_its_old_name(
 ) -> None:
     made = push(client, alice, "alice/old", {"a.txt": b"a"}, private=True)
     move(client, alice, "alice/old", "alice/secret")
-    pairs = zip(
-        addresses_of_a_repo(app, "alice/old", made), addresses_of_a_repo(app, "alice/xyz", made), strict=True
-    )
+    pairs = zip(addresses_of_a_repo(app, "alice/old", made), addresses_of_a_repo(app, "alice/xyz", made), strict=True)
     for (method, address), (_, other) in pairs:
         for body in BODIES[:3] if method in ("POST", "PUT", "DELETE") else [b""]:
             for headers in ({}, bob):

@@ -542,3 +542,12 @@ def test_a_model_tells_what_was_avoided_beside_what_it_induced(
 def test_a_stranger_finds_an_empty_ledger(client: FlaskClient) -> None:
     assert ledger(client)["events"] == []
     assert TASK not in client.get("/ledger").text
+
+
+def test_the_inventory_shows_what_was_avoided_as_an_annex(
+    client: FlaskClient, bob: Headers, pair: KeyPair, commit: str, tuned: str
+) -> None:
+    said = state(client, bob, pair, "alice/model", commit, organisation="bob")
+    found = client.get(f"{API}/repos/models/alice/model/reports/ghg/main").json
+    annex = next(table for table in found["tables"] if "outside every sum" in table["title"])
+    assert annex["rows"][0][:2] == [said["event"]["id"], "bob"]

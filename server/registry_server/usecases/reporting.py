@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from registry_core.card import Card
 from registry_core.disagreements import disagreements
 from registry_core.groups import agreeing, group_of
@@ -10,12 +12,13 @@ from registry_core.pareto import ranked
 from registry_core.readme import card_data
 from registry_core.records import Judgement
 from registry_core.reports import Report, Subject, report
-from registry_core.reports.subject import Alternative, Decided
+from registry_core.reports.subject import Alternative, Avoided, Decided
+from registry_core.reuse_event import Event
 from registry_server.catalog import peers, policies
 from registry_server.catalog.accounts import Caller
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
-from registry_server.usecases import access, grading, indexing, reading
+from registry_server.usecases import access, grading, indexing, reading, reuses
 from registry_server.usecases.cards import require_card
 from registry_server.usecases.context import Registry
 
@@ -35,7 +38,14 @@ def report_on(
     with registry.engine.read() as tx:
         repo = access.open_repo(tx, caller, kind, repo_id, "see")
         subject = _subject(registry, tx, caller, repo, revision)
-    return report(standard, subject, recipient)
+    events = reuses.ledger_of_model(registry, caller, kind, repo_id).events
+    return report(standard, replace(subject, avoided=[_avoided(event, repo.id) for event in events]), recipient)
+
+
+def _avoided(event: Event, model: str) -> Avoided:
+    """What one reuse avoided, as far as it is the model's share."""
+    (share,) = [share.energy_kwh for share in event.shares if share.model == model]
+    return Avoided(event.id, event.organisation, event.made_on.isoformat(), share.low, share.high)
 
 
 def _subject(registry: Registry, tx: Transaction, caller: Caller, repo: Repo, revision: Revision) -> Subject:

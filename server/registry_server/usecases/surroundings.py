@@ -39,9 +39,7 @@ class Surroundings:
 NOTHING = Surroundings({}, {}, {})
 
 
-def of(
-    registry: Registry, tx: Transaction, caller: Caller, found: Relative, policy: Policy, act: Act
-) -> Surroundings:
+def of(registry: Registry, tx: Transaction, caller: Caller, found: Relative, policy: Policy, act: Act) -> Surroundings:
     """What is known around a card, as far as the rules of the policy for this act ask."""
     asked = _asked(policy, act)
     return Surroundings(
