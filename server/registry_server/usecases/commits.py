@@ -76,8 +76,8 @@ def commit(
     """Put `operations`, in their order, on `branch` as one commit and answer its id.
 
     A commit that changes nothing makes none and answers the head; so does one that was already made.
-    Raises RepoNotFound, Forbidden, RevisionNotFound, EntryNotFound, InvalidPath, InvalidCard, StaleParent, Refused for a
-    large file that was not uploaded, and PolicyRefused for a card that the owner's policy does not let pass.
+    Raises RepoNotFound, Forbidden, RevisionNotFound, EntryNotFound, InvalidPath, InvalidCard, StaleParent, Refused for
+    a large file that was not uploaded, and PolicyRefused for a card that the owner's policy does not let pass.
     """
     name = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
     with registry.engine.read() as tx:
