@@ -9,11 +9,10 @@ is energy and not CO2e, so that the place of the grid does not improve a class.
 
 from __future__ import annotations
 
-import statistics
-from bisect import bisect_left
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from registry_core.grades import Level
@@ -45,6 +44,22 @@ class Snapshot:
     axis: Axis
     peers: tuple[Peer, ...]
 
+    @cached_property
+    def best(self) -> list[Peer]:
+        """The peers that classes are measured by, best score first."""
+        return sorted(filter(_is_eligible, self.peers), key=lambda peer: -peer.goodness)
+
+    @cached_property
+    def medians_kwh(self) -> list[float]:
+        """The median energy of the first of `best`, of the first two, and so on: found once for all classes."""
+        energies_kwh: list[float] = []
+        medians_kwh = []
+        for number, peer in enumerate(self.best, start=1):
+            assert peer.energy_kwh is not None
+            insort(energies_kwh, peer.energy_kwh.value)
+            medians_kwh.append((energies_kwh[(number - 1) // 2] + energies_kwh[number // 2]) / 2)
+        return medians_kwh
+
 
 @dataclass(frozen=True)
 class EnergyClass:
@@ -70,16 +85,14 @@ def energy_class(peer: Peer, snapshot: Snapshot) -> EnergyClass:
 
     When its index could be in several classes, the worst of them is taken. The card may be among its peers.
     """
-    eligible = [other for other in snapshot.peers if _is_eligible(other)]
     if peer.energy_kwh is None or peer.energy_kwh.value <= 0:
         return _without(snapshot, "energy not known")
     if peer.level == "E0":
         return _without(snapshot, "energy only declared")
-    if len(eligible) < MIN_PEERS:
+    if len(snapshot.best) < MIN_PEERS:
         return _without(snapshot, "not enough peers")
-    chosen, is_widened = _window(peer, eligible)
-    median_kwh = statistics.median(other.energy_kwh.value for other in chosen if other.energy_kwh)
-    index = quotient(peer.energy_kwh, exact(median_kwh))
+    number, is_widened = _window(peer, snapshot)
+    index = quotient(peer.energy_kwh, exact(snapshot.medians_kwh[number - 1]))
     letter, is_estimated = letter_of(index.high), peer.level == "E1"
     return EnergyClass(
         snapshot_id=snapshot.id,
@@ -89,8 +102,8 @@ def energy_class(peer: Peer, snapshot: Snapshot) -> EnergyClass:
         letter=max(letter, BEST_WHEN_ESTIMATED) if is_estimated else letter,
         is_estimated=is_estimated,
         index=index,
-        peers=len(chosen),
-        widened_to=min(chosen, key=lambda other: other.goodness).score if is_widened else None,
+        peers=number,
+        widened_to=snapshot.best[number - 1].score if is_widened else None,
     )
 
 
@@ -107,12 +120,12 @@ def _is_eligible(peer: Peer) -> bool:
     return peer.level >= LEAST_LEVEL and peer.energy_kwh is not None and peer.energy_kwh.value > 0
 
 
-def _window(peer: Peer, eligible: Sequence[Peer]) -> tuple[list[Peer], bool]:
-    """Those of at least the card's score less two standard errors, and whether the window had to be widened.
+def _window(peer: Peer, snapshot: Snapshot) -> tuple[int, bool]:
+    """How many of the best score at least the card's score less two standard errors, and whether that was widened.
 
     A window of fewer than 8 takes the nearest scores below, and all that tie with the last of them. That makes
     the index stricter, since weaker models are usually cheaper.
     """
     least = peer.goodness - STANDARD_ERRORS * (peer.stderr or 0.0)
-    eighth = sorted((other.goodness for other in eligible), reverse=True)[MIN_PEERS - 1]
-    return [other for other in eligible if other.goodness >= min(least, eighth)], eighth < least
+    eighth = snapshot.best[MIN_PEERS - 1].goodness
+    return bisect_right(snapshot.best, -min(least, eighth), key=lambda other: -other.goodness), eighth < least
