@@ -12,7 +12,6 @@ import pytest
 from flask import request
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi, hf_hub_download
 from huggingface_hub.errors import (
-    BadRequestError,
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
@@ -110,8 +109,6 @@ def test_settings_hide_and_show_a_repo(alice: HfApi, bob: HfApi, repo: str) -> N
     assert not bob.repo_exists(repo)
     alice.update_repo_settings(repo, visibility="public")
     assert bob.repo_exists(repo)
-    with pytest.raises(BadRequestError, match="Gated repos are not offered here"):
-        alice.update_repo_settings(repo, gated="auto")
     alice.auth_check(repo, write=True)
 
 
@@ -274,7 +271,6 @@ def test_what_is_not_offered_fails_at_once(alice: HfApi, repo: str) -> None:
         lambda: list(alice.list_repo_likers(repo)),
         lambda: list(alice.list_collections()),
         lambda: alice.list_liked_repos("alice"),
-        lambda: list(alice.list_pending_access_requests(repo)),
         lambda: list(alice.list_spaces()),
         lambda: alice.list_webhooks(),
     ):
