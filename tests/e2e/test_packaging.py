@@ -165,5 +165,5 @@ def serving(bin_folder: Path, data: Path) -> Iterator[str]:
 
 
 def size_bytes(folder: Path) -> int:
-    """What the files of a folder hold. What they take on a disk depends on its blocks: a tenth more in ones of 4 KiB."""
+    """What the files of a folder hold; on a disk with blocks of 4 KiB they take a tenth more."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
