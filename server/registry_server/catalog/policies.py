@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from registry_core.policy.deciding import Decision
-from registry_core.policy.rules import Act
-from registry_core.policy.waivers import Waiver
 from registry_core.records import Judgement
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
+
+if TYPE_CHECKING:
+    from registry_core.policy.deciding import Decision
+    from registry_core.policy.rules import Act
+    from registry_core.policy.waivers import Waiver
 
 
 def set_policy(tx: Transaction, owner_id: int, act: Act, source: str | None, account_id: int, at: str) -> None:
@@ -41,6 +44,8 @@ def add_waiver(tx: Transaction, repo: Repo, waiver: Waiver, account_id: int, at:
 
 def waivers_of(tx: Transaction, repo: Repo) -> list[Waiver]:
     """The exceptions of a repo, newest first, whether they still count or not."""
+    from registry_core.policy.waivers import Waiver  # with all of policies, which a start should not wait for
+
     rows = tx.execute("select waiver from waivers where repo_id = :repo order by id desc", {"repo": repo.row_id})
     return [Waiver(**json.loads(row["waiver"])) for row in rows]
 

@@ -12,8 +12,7 @@ from registry_server.routes.api import blueprint as api
 from registry_server.routes.requests import as_json, caller, registry, repo_id, whole_number
 from registry_server.routes.web import blueprint as web
 from registry_server.routes.web import page
-from registry_server.usecases import classing, comparing, relations
-from registry_server.usecases.comparing import MOST_RANKED, AskedGroup
+from registry_server.usecases.late import classing, comparing, relations
 
 PLOTTED = 300
 """How many models the page draws; a picture of thousands would be a stain."""
@@ -74,17 +73,17 @@ def _task() -> str:
     return task
 
 
-def _asked_group() -> AskedGroup:
+def _asked_group() -> comparing.AskedGroup:
     names = ("metric", "dataset", "config", "split", "revision")
     if request.args.get("axis", "own") != "own":
         raise Invalid("Groups are compared by a model's own energy.", hint="Leave axis out, or say axis=own.")
-    return AskedGroup(_task(), **{name: request.args.get(name) or None for name in names})
+    return comparing.AskedGroup(_task(), **{name: request.args.get(name) or None for name in names})
 
 
 def _limit() -> int:
     limit = whole_number("limit", 100)
-    if not 1 <= limit <= MOST_RANKED:
-        raise Invalid(f"limit is {limit}.", hint=f"It is a whole number from 1 to {MOST_RANKED}.")
+    if not 1 <= limit <= comparing.MOST_RANKED:
+        raise Invalid(f"limit is {limit}.", hint=f"It is a whole number from 1 to {comparing.MOST_RANKED}.")
     return limit
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from registry_core.errors import Invalid, InvalidPolicy
 from registry_core.ids import Owner, RepoKind
-from registry_core.policy.rules import Act, policy_document
-from registry_core.policy.waivers import parse_waiver
 from registry_server.routes.api import blueprint
 from registry_server.routes.requests import as_json, body, caller, registry, repo_id
-from registry_server.usecases import governing, keys
+from registry_server.usecases import keys
+from registry_server.usecases.late import governing
+
+if TYPE_CHECKING:
+    from registry_core.policy.rules import Act, Policy
 
 _MOST_POLICY_BYTES = 256 << 10
 
@@ -53,7 +55,7 @@ def revoke_key(key_id: str) -> Response:
 @blueprint.get("/owners/<owner>/policies/<any(push, publish):act>")
 def policy(owner: str, act: Act) -> Response:
     """200 with the policy that holds for the owner's repos, everything inherited included."""
-    return as_json(policy_document(governing.policy_of_owner(registry(), caller(), Owner(owner), act)))
+    return as_json(_document(governing.policy_of_owner(registry(), caller(), Owner(owner), act)))
 
 
 @blueprint.put("/owners/<owner>/policies/<any(push, publish):act>")
@@ -65,13 +67,13 @@ def set_policy(owner: str, act: Act) -> Response:
         source = request.get_data().decode()
     except UnicodeDecodeError as error:
         raise Invalid("The policy file is not UTF-8 text.") from error
-    return as_json(policy_document(governing.set_policy(registry(), caller(), Owner(owner), act, source)))
+    return as_json(_document(governing.set_policy(registry(), caller(), Owner(owner), act, source)))
 
 
 @blueprint.delete("/owners/<owner>/policies/<any(push, publish):act>")
 def unset_policy(owner: str, act: Act) -> Response:
     """200 with the default policy, which holds again."""
-    return as_json(policy_document(governing.set_policy(registry(), caller(), Owner(owner), act, None)))
+    return as_json(_document(governing.set_policy(registry(), caller(), Owner(owner), act, None)))
 
 
 @blueprint.get("/repos/<kind:kind>/<owner>/<name>/waivers")
@@ -83,6 +85,14 @@ def waivers(kind: RepoKind, owner: str, name: str) -> Response:
 @blueprint.post("/repos/<kind:kind>/<owner>/<name>/waivers")
 def waive(kind: RepoKind, owner: str, name: str) -> Response:
     """201 when the exception counts from now on."""
+    from registry_core.policy.waivers import parse_waiver
+
     waiver = parse_waiver(body(_WAIVER))
     governing.waive(registry(), caller(), kind, repo_id(owner, name), waiver)
     return as_json(waiver, 201)
+
+
+def _document(policy: Policy) -> dict[str, Any]:
+    from registry_core.policy.rules import policy_document
+
+    return policy_document(policy)

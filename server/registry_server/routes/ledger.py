@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from flask import Response, request
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from registry_core.errors import Invalid
 from registry_core.ids import RepoKind, Revision
-from registry_core.reuse_ledger import Ledger
-from registry_core.reuse_statement import MAX_BYTES
-from registry_core.reuse_text import events_csv, ledger_json, sums_csv
 from registry_server.catalog.accounts import ANONYMOUS, Caller
 from registry_server.routes.api import blueprint as api
 from registry_server.routes.requests import Body, as_json, body, caller, registry, repo_id
 from registry_server.routes.web import blueprint as web
 from registry_server.routes.web import page
-from registry_server.usecases import reuses
+from registry_server.usecases.late import reuses
+
+if TYPE_CHECKING:
+    from registry_core.reuse_ledger import Ledger
 
 MOST_EVENTS = 200
 """How many events and sums a page lists; the JSON holds all of them."""
@@ -42,10 +42,10 @@ def state(kind: RepoKind, owner: str, name: str, revision: str) -> Response:
     envelope = json.dumps(body(_ENVELOPE)).encode()
     if kind != "model":
         raise Invalid("A statement of reuse is about a model.", hint="Data sets are not in the ledger.")
-    if len(envelope) > MAX_BYTES:
-        raise Invalid(f"The statement is larger than {MAX_BYTES >> 10} KiB.")
+    if len(envelope) > reuses.MAX_BYTES:
+        raise Invalid(f"The statement is larger than {reuses.MAX_BYTES >> 10} KiB.")
     found = reuses.state(registry(), caller(), wanted, Revision(revision), envelope)
-    return as_json(ledger_json(found), 201)
+    return as_json(reuses.ledger_json(found), 201)
 
 
 @api.delete("/reuses/<int:number>")
@@ -60,11 +60,11 @@ def ledger() -> Response:
     found = _asked(caller())
     match request.args.get("format", "json"):
         case "json":
-            return as_json(ledger_json(found))
+            return as_json(reuses.ledger_json(found))
         case "csv":
-            return _csv(events_csv(found))
+            return _csv(reuses.events_csv(found))
         case "sums":
-            return _csv(sums_csv(found))
+            return _csv(reuses.sums_csv(found))
         case other:
             raise Invalid(f"The ledger has no format {other[:40]!r}.", hint=f"It has {', '.join(_FORMATS)}.")
 
@@ -72,7 +72,7 @@ def ledger() -> Response:
 @api.get("/repos/<kind:kind>/<owner>/<name>/ledger")
 def ledger_of_model(kind: RepoKind, owner: str, name: str) -> Response:
     """200 with what of the ledger is about one model and, beside it, what its descendants took."""
-    return as_json(ledger_json(reuses.ledger_and_induced(registry(), caller(), kind, repo_id(owner, name))))
+    return as_json(reuses.ledger_json(reuses.ledger_and_induced(registry(), caller(), kind, repo_id(owner, name))))
 
 
 @web.get("/ledger")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Response, request
 
 from registry_core.ids import RepoKind, Revision
-from registry_core.reports import Report
 from registry_server.catalog.accounts import ANONYMOUS
 from registry_server.routes.api import blueprint as api
 from registry_server.routes.requests import as_json, caller, registry, repo_id
 from registry_server.routes.web import REPORT_TITLES, page
 from registry_server.routes.web import blueprint as web
-from registry_server.usecases import reporting
+from registry_server.usecases.late import reporting
+
+if TYPE_CHECKING:
+    from registry_core.reports import Report
 
 
 @api.get("/repos/<kind:kind>/<owner>/<name>/reports/<standard>/<text:revision>")

@@ -29,9 +29,10 @@ from registry_server.routes.addresses import TextConverter
 from registry_server.routes.errors import moved_answer, status_of
 from registry_server.routes.requests import as_json, base_url, registry, repo_id
 from registry_server.routes.search_form import SORTS, choices, read_search
-from registry_server.usecases import models, relations, reuses
+from registry_server.usecases import models
 from registry_server.usecases.access import RepoMoved
 from registry_server.usecases.accounts import ADMIN
+from registry_server.usecases.late import relations, reuses
 
 MOST_FILES = 200
 MOST_TENSORS = 50

@@ -25,9 +25,10 @@ from registry_server.catalog.repos import Repo
 from registry_server.git.changes import Put, apply_changes
 from registry_server.git.diffs import Place, touched
 from registry_server.git.objects import StoredObject, blob_object, commit_id, commit_object, empty_tree
-from registry_server.usecases import access, governing, indexing, reading
+from registry_server.usecases import access, indexing, reading
 from registry_server.usecases.context import Registry, moment
 from registry_server.usecases.drafts import Deletion, Draft, InlineFile, LargeFile, Operation, draft
+from registry_server.usecases.late import governing
 
 __all__ = [
     "Deletion",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from registry_core.reuse_ledger import Ledger
 from registry_server.blobs.store import BlobStore
 from registry_server.catalog.engine import Engine
 from registry_server.settings import UPLOAD_GRACE_SECONDS, Settings
@@ -14,6 +14,9 @@ from registry_server.usecases.downloads import Counts
 from registry_server.usecases.rankings import Rankings
 from registry_server.usecases.tallies import Tallies
 from registry_server.usecases.xet_turns import Turns
+
+if TYPE_CHECKING:
+    from registry_core.reuse_ledger import Ledger
 
 
 def _now() -> datetime:

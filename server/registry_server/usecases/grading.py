@@ -12,6 +12,7 @@ from registry_core.evidence import MAX_EVIDENCE_BYTES, RawEvidence, Read, read_e
 from registry_core.grades import Grade, Reproduction, SignatureCheck
 from registry_core.levels import grade
 from registry_core.records import Rerun
+from registry_core.sentences import sentence
 from registry_core.signing import ATTESTATION_PATH, key_ids, verify
 from registry_server.catalog.engine import Transaction
 from registry_server.usecases import keys, reading
@@ -43,6 +44,11 @@ def graded(
     signature = _signature(tx, card, files, read)
     found = grade(card, evidence, signature=signature, reproductions=_reproductions(card, reruns), head=head)
     return Graded(card, found, evidence, signature)
+
+
+def sentences(card: Card) -> list[str]:
+    """One plain sentence on the energy of each phase."""
+    return [sentence(card, index) for index in range(len(card.phases))]
 
 
 def _reader(registry: Registry, tx: Transaction, files: Mapping[str, File]) -> Read:

@@ -29,8 +29,9 @@ from registry_server.catalog.cards import CardIndex, MetricEntry
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
 from registry_server.catalog.weights import Weights
-from registry_server.usecases import contents, grading, reading
+from registry_server.usecases import contents, reading
 from registry_server.usecases.context import Registry
+from registry_server.usecases.late import grading
 from registry_server.usecases.reading import File
 
 README_PATH = "README.md"

@@ -22,7 +22,6 @@ from registry_core.records import (
     Tensor,
     Trust,
 )
-from registry_core.sentences import sentence
 from registry_server.catalog import audit, cards, finding, losses, policies, verdicts, weights
 from registry_server.catalog.accounts import Caller
 from registry_server.catalog.cards import Found
@@ -31,8 +30,9 @@ from registry_server.catalog.engine import Transaction
 from registry_server.catalog.finding import Hits
 from registry_server.catalog.queries import Query
 from registry_server.catalog.repos import Repo
-from registry_server.usecases import access, classing, governing, grading, indexing, reading, relations
+from registry_server.usecases import access, indexing, reading
 from registry_server.usecases.context import Registry
+from registry_server.usecases.late import classing, governing, grading, relations
 from registry_server.usecases.reading import File
 
 MAX_PAGE = 100
@@ -128,7 +128,7 @@ def _trust(registry: Registry, tx: Transaction, card: Card, files: Mapping[str, 
         level=found.grade.level,
         findings=list(found.grade.findings),
         missing=list(found.grade.missing),
-        sentences=[sentence(card, index) for index in range(len(card.phases))],
+        sentences=grading.sentences(card),
         signature=found.signature,
     )
 

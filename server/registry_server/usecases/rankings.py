@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
-from registry_core.comparisons import Layers
-from registry_core.groups import GroupKey
+if TYPE_CHECKING:
+    from registry_core.comparisons import Layers
+    from registry_core.groups import GroupKey
 
 _MOST = 32
 

@@ -11,7 +11,15 @@ from registry_core.ids import RepoId, RepoKind, Revision
 from registry_core.quantity import Amount
 from registry_core.reuse import Claim
 from registry_core.reuse_ledger import Ledger, ledger
-from registry_core.reuse_statement import PAYLOAD_TYPE, EndedReuse, SignedReuse, StatedReuse, parse_statement
+from registry_core.reuse_statement import (
+    MAX_BYTES,
+    PAYLOAD_TYPE,
+    EndedReuse,
+    SignedReuse,
+    StatedReuse,
+    parse_statement,
+)
+from registry_core.reuse_text import events_csv, ledger_json, sums_csv
 from registry_core.reuse_views import ModelLedger, of_model, of_organisation
 from registry_core.signing import key_ids, verify_statement
 from registry_server.catalog import accounts, audit, reuses
@@ -23,6 +31,19 @@ from registry_server.usecases.cards import require_card
 from registry_server.usecases.claims import work_out
 from registry_server.usecases.context import Registry
 from registry_server.usecases.lineages import MAIN, Relative
+
+__all__ = [
+    "MAX_BYTES",
+    "events_csv",
+    "ledger_and_induced",
+    "ledger_for",
+    "ledger_json",
+    "ledger_of_model",
+    "ledger_of_organisation",
+    "state",
+    "sums_csv",
+    "withdraw",
+]
 
 _A_BATCH = 20
 """How many statements are worked out while others wait to write."""
