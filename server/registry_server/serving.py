@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
 import threading
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
 from registry_core.errors import Invalid
 from registry_server.settings import Settings
 from registry_server.usecases import downloads, xet_checking
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+HANDLED_AT_ONCE = 4 * (os.cpu_count() or 1)
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
@@ -33,9 +40,28 @@ class _Application(BaseApplication):  # type: ignore[misc]
         from registry_server.app import create_app
 
         app = create_app(self._settings)
+        app.wsgi_app = Turnstile(app.wsgi_app, HANDLED_AT_ONCE)  # type: ignore[method-assign]
         # This runs before the worker is forked, and an SQLite connection must not be carried over a fork.
         app.extensions["registry"].engine.close()
         return app
+
+
+class Turnstile:
+    """Lets a few requests at a time to the application, each until it has an answer to send.
+
+    Handling is work for the interpreter, and when hundreds of clients connect in one moment every thread would wait for
+    all others. Sending is not held up here, nor is what has a body, which waits for its client, nor the health check.
+    """
+
+    def __init__(self, wsgi_app: WSGIApplication, at_once: int) -> None:
+        self._wsgi_app = wsgi_app
+        self._free = threading.BoundedSemaphore(at_once)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or environ["PATH_INFO"] == "/healthz":
+            return self._wsgi_app(environ, start_response)
+        with self._free:
+            return self._wsgi_app(environ, start_response)
 
 
 def run(settings: Settings, host: str, port: int) -> None:
