@@ -492,10 +492,13 @@ def test_pushes_and_deletions_beside_the_collector_lose_nothing(
     kept: dict[str, dict[str, bytes]] = {}
     faults: list[BaseException] = []
     collections: list[Collection] = []
+    app = app_of(
+        registry
+    )  # not in each thread: werkzeug compiles its rules with ast, which CPython 3.11 does in one only
     end = time.monotonic() + 8
 
     def pusher(name: str) -> None:
-        headers, mine, source = heads[name], app_of(registry).test_client(), random.Random(name)
+        headers, mine, source = heads[name], app.test_client(), random.Random(name)
         number = 0
         while time.monotonic() < end:
             repo, number = f"{name}/r{number}", number + 1
