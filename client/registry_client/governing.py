@@ -15,12 +15,10 @@ from registry_client.remote import Remote
 from registry_client.spec import parse_spec
 from registry_core.ids import Owner
 from registry_core.policy.rules import Policy
-from registry_core.policy.waivers import Waiver, parse_waiver, waiver_bytes
+from registry_core.policy.waivers import PAYLOAD_TYPE, Waiver, parse_waiver, waiver_bytes
 from registry_core.signing import sign_statement
 
 Act = Literal["push", "publish"]
-
-WAIVER_TYPE = "application/vnd.model-commons.waiver+json"
 
 
 def set_policy(
@@ -61,7 +59,7 @@ def waive(
 
     Raises NotFound for a key that is not on this computer, and InvalidPolicy for a waiver that would not count.
     """
-    repo, _ = parse_spec(spec)
+    repo, revision = parse_spec(spec)
     expires = datetime.now(UTC) + timedelta(days=days)
     pem = keys.private_pem(key)
     to = connection(endpoint, token)
@@ -71,12 +69,12 @@ def waive(
             "reason": reason,
             "approver": remote.whoami().name,
             "expires": expires.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "repo": remote.detail(repo, parse_spec(spec)[1]).id,
+            "repo": remote.detail(repo, revision).id,
         }
         waiver = parse_waiver(fields)
         public = keys.show(key)
         remote.register_key(public.public, public.name)
-        signed = replace(waiver, signature=sign_statement(WAIVER_TYPE, waiver_bytes(waiver), pem).decode())
+        signed = replace(waiver, signature=sign_statement(PAYLOAD_TYPE, waiver_bytes(waiver), pem).decode())
         return remote.waive(repo, signed)
 
 

@@ -24,12 +24,12 @@ from registry_core.grades import SignatureCheck
 from registry_core.ids import CommitId, RepoId
 from registry_core.levels import grade
 from registry_core.policy.deciding import Decision, PolicyInput, decide
-from registry_core.policy.facts import card_facts, file_facts
+from registry_core.policy.facts import card_facts, file_facts, sampling_facts
 from registry_core.policy.reading import parse_policy
 from registry_core.policy.rules import Act, Policy
 from registry_core.policy.shipped import SHIPPED, shipped_policy
 from registry_core.readme import parse_readme
-from registry_core.signing import ATTESTATION_PATH, verify
+from registry_core.signing import ATTESTATION_PATH, covered, verify
 
 DEFAULT_POLICY = "minimal"
 _EVIDENCE = [README_NAME, CARD_NAME, ATTESTATION_PATH, "footprint/*"]
@@ -199,7 +199,7 @@ def _facts(card: Card, subject: _Subject) -> Mapping[str, object]:
         grade=grade(card, evidence, signature=signature, head=head),
         tree=subject.tree,
         readme=subject.readme,
-        evidence=evidence,
+        sampling=sampling_facts(evidence),
         signature=signature,
     )
 
@@ -209,10 +209,8 @@ def _signature(card: Card, subject: _Subject) -> SignatureCheck | None:
     envelope = subject.read(ATTESTATION_PATH)
     if envelope is None:
         return None
-    beside = [CARD_NAME, *(card.evidence.samples or ())]
-    signed = {path: subject.tree[path][0] for path in beside if path in subject.tree}
-    weights = {file.path: file.sha256 for file in card.subject.files}
-    return verify(envelope, card_digest(card), {**signed, **weights}, {key.key_id: key for key in keys.listed()})
+    files = covered(card, {path: digest for path, (digest, _) in subject.tree.items()})
+    return verify(envelope, card_digest(card), files, {key.key_id: key for key in keys.listed()})
 
 
 def _folder_readme(card: Card | None, files: Mapping[str, LocalFile]) -> str | None:

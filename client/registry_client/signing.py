@@ -22,9 +22,7 @@ from registry_client.scrubbing import without_names
 from registry_client.writing import rewrite
 from registry_core.card import Card, card_digest, parse_card
 from registry_core.errors import NotFound
-from registry_core.signing import ATTESTATION_PATH, sign_card
-
-EVIDENCE_FOLDER = "footprint/"
+from registry_core.signing import ATTESTATION_PATH, covered, sign_card
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,9 @@ def sign_folder(folder: str | Path, key: str = keys.DEFAULT_NAME) -> Signed:
     if text is not None:
         rewrite(card_file.local, text)
     files = [measured_again(file) if file is card_file else file for file in files]
-    covered = sorted(_covered(parse_card(card_file.local.read_bytes()), files))
+    bound = sorted(_covered(parse_card(card_file.local.read_bytes()), files))
     files = with_signature(root, files, key)
-    return Signed(str(root / ATTESTATION_PATH), keys.show(key).key_id, covered)
+    return Signed(str(root / ATTESTATION_PATH), keys.show(key).key_id, bound)
 
 
 def with_signature(root: Path, files: Sequence[LocalFile], key: str) -> list[LocalFile]:
@@ -69,10 +67,7 @@ def with_signature(root: Path, files: Sequence[LocalFile], key: str) -> list[Loc
 
 
 def _covered(card: Card, files: Sequence[LocalFile]) -> dict[str, str]:
-    """What a signature binds: what the card is about, the card, and the evidence beside it."""
-    beside = {str(file.path): str(file.digest) for file in files if str(file.path).startswith(EVIDENCE_FOLDER)}
-    own = {str(file.path): str(file.digest) for file in files if file.path == CARD_NAME}
-    return {**{file.path: file.sha256 for file in card.subject.files}, **beside, **own}
+    return covered(card, {str(file.path): str(file.digest) for file in files})
 
 
 def _naming_its_signature(file: LocalFile) -> LocalFile:

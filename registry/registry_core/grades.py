@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Level = Literal["E0", "E1", "E2", "E3", "E4"]
 """Declared, estimated, measured, evidenced, reproduced."""
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""From the weakest on."""
+
 Severity = Literal["error", "warn"]
 
 

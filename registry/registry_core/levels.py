@@ -15,18 +15,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from registry_core.backing import backed_parts, given_parts, measured_kwh
 from registry_core.card import Card
 from registry_core.evidence import RawEvidence, no_evidence
 from registry_core.findings import findings
 from registry_core.findings.subject import Subject
-from registry_core.grades import Finding, Grade, Level, Reproduction, SignatureCheck
+from registry_core.grades import LEVELS, Finding, Grade, Reproduction, SignatureCheck
 from registry_core.quantity import NEGLIGIBLE_SHARE, SHORT_WINDOW_SECONDS
 from registry_core.sampling import MAX_POWER_INTERVAL_SECONDS, MIN_POWER_SAMPLES, samplings
 
-LEVELS: tuple[Level, ...] = get_args(Level)
 KNOWN_TOOLS = frozenset({"codecarbon", "zeus", "ptdaemon"})
 """Whose rows we know how to read; PTDaemon is the logger of the power rules of MLPerf."""
 MEASURED_SHARE = 0.80

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from registry_core.card import CARD_PATH, Card
 from registry_core.errors import Invalid
 from registry_core.grades import SignatureCheck
 from registry_core.ids import Digest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from securesystemslib.dsse import Envelope
 
 ATTESTATION_PATH = "footprint.att.json"
+EVIDENCE_FOLDER = "footprint/"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:model-commons:footprint-card:1.0"
@@ -87,12 +89,21 @@ def sign_card(card_digest: Digest, files: Mapping[str, str], private_pem: bytes)
     return sign_statement(PAYLOAD_TYPE, payload, private_pem)
 
 
+def covered(card: Card, tree: Mapping[str, str]) -> dict[str, str]:
+    """What a signature has to bind, path -> SHA-256: what the card is about, the card, and all evidence beside it.
+
+    `tree` are the files of the revision, path -> SHA-256.
+    """
+    beside = {path: digest for path, digest in tree.items() if path == CARD_PATH or path.startswith(EVIDENCE_FOLDER)}
+    return {**{file.path: file.sha256 for file in card.subject.files}, **beside}
+
+
 def verify(
     envelope: bytes, card_digest: Digest, files: Mapping[str, str], keys: Mapping[str, PublicKey]
 ) -> SignatureCheck:
     """What the signature over this card is worth. Never raises, whatever the envelope holds.
 
-    `files`, path -> SHA-256, are those that have to be signed: footprint.json, the card's subject, its samples.
+    `files`, path -> SHA-256, are those that have to be signed: see `covered`.
     `keys` are the known ones by key id.
     """
     check, payload = verify_statement(envelope, PAYLOAD_TYPE, keys)
@@ -122,12 +133,6 @@ def key_ids(envelope: bytes) -> list[str]:
     """The ids of the keys that an envelope names, whether they signed it or not; none when it cannot be read."""
     opened = _opened(envelope)
     return [name for name in opened.signatures if re.fullmatch("[0-9a-f]{64}", name)] if opened else []
-
-
-def signed_digests(envelope: bytes) -> dict[str, str]:
-    """The files that an envelope speaks of, path -> SHA-256, whoever signed it; empty when it cannot be read."""
-    opened = _opened(envelope)
-    return _subjects(_statement(opened.payload)) if opened else {}
 
 
 def _invalid(reason: str, name: str = "") -> SignatureCheck:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from registry_client.signing import sign_folder
 from registry_core.card import card_digest, parse_card
 from registry_core.errors import AlreadyExists, Invalid, NotFound
 from registry_core.records import PublicKey
-from registry_core.signing import key_id, signed_digests, verify
+from registry_core.signing import covered, key_id, verify
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,9 @@ def test_a_folder_is_signed_with_everything_it_rests_on(tmp_path: Path) -> None:
     envelope = (folder / "footprint.att.json").read_bytes()
     parsed = parse_card((folder / "footprint.json").read_bytes())
     assert parsed.evidence.signature == "footprint.att.json"
-    check = verify(envelope, card_digest(parsed), signed_digests(envelope), known())
+    files = {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in signed.files}
+    assert covered(parsed, files) == files
+    check = verify(envelope, card_digest(parsed), files, known())
     assert (check.valid, check.signer) == (True, "alice")
     assert sign_folder(folder) == signed
     assert (folder / "footprint.att.json").read_bytes() == envelope

@@ -18,7 +18,7 @@ from registry_core.evidence import read_evidence
 from registry_core.footprint import totals
 from registry_core.grades import Finding, Grade, SignatureCheck
 from registry_core.policy.deciding import Outcome, PolicyInput, decide
-from registry_core.policy.facts import card_facts, file_facts
+from registry_core.policy.facts import card_facts, file_facts, sampling_facts
 from registry_core.policy.reading import parse_policy
 from registry_core.policy.registry_facts import KnownModel, group_facts, parent_facts, registry_facts
 from registry_core.policy.rules import Policy, Rule
@@ -103,7 +103,7 @@ def judged(world: dict[str, Any], rule: str, act: str = "publish") -> Outcome:
         grade=world["grade"],
         tree=world["tree"],
         readme=world["readme"],
-        evidence=evidence,
+        sampling=sampling_facts(evidence) if evidence else None,
         signature=world["signature"],
         reuse=world["reuse"],
     )

@@ -23,7 +23,6 @@ from registry_core.signing import (
     new_key,
     sign_card,
     sign_statement,
-    signed_digests,
     verify,
     verify_statement,
 )
@@ -46,7 +45,8 @@ def test_a_signature_binds_card_and_files_and_names_the_signer() -> None:
     check = verify(ENVELOPE, CARD, FILES, KNOWN)
     assert (check.valid, check.signer, check.reason) == (True, "alice", None)
     assert check.key_id == key_id(PAIR.public)
-    assert signed_digests(ENVELOPE) == FILES
+    payload = json.loads(base64.b64decode(json.loads(ENVELOPE)["payload"]))
+    assert {one["name"]: one["digest"]["sha256"] for one in payload["subject"]} == FILES
 
 
 def test_the_same_key_and_card_make_the_same_bytes() -> None:
@@ -145,7 +145,6 @@ def test_hostile_signatures_end_in_a_reason(signature: dict[str, Any]) -> None:
 def test_hostile_statements_end_in_a_reason(statement: Any) -> None:
     envelope = sign_statement(PAYLOAD_TYPE, json.dumps(statement).encode(), PAIR.private_pem)
     assert not verify(envelope, CARD, FILES, KNOWN).valid
-    assert signed_digests(envelope) == {}
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"[" * 100_000, b"{}", b"null", b"1" * 2_000_000, b'"' + b"9" * 5000])

@@ -16,10 +16,9 @@ from tests.server.wire import commit, create, inline
 from werkzeug.test import TestResponse
 
 from registry_core.card import card_digest, parse_card
-from registry_core.policy.waivers import Waiver, waiver_bytes
+from registry_core.policy.waivers import PAYLOAD_TYPE, Waiver, waiver_bytes
 from registry_core.signing import KeyPair, new_key, sign_card, sign_statement
 from registry_server.usecases.context import Registry
-from registry_server.usecases.governing import WAIVER_TYPE
 
 Headers = dict[str, str]
 Token = Callable[[str], Headers]
@@ -188,7 +187,7 @@ def test_who_signed_is_shown_until_the_key_is_revoked(client: FlaskClient, alice
 
 
 def signed(waiver: Waiver, key: KeyPair) -> dict[str, Any]:
-    envelope = sign_statement(WAIVER_TYPE, waiver_bytes(waiver), key.private_pem).decode()
+    envelope = sign_statement(PAYLOAD_TYPE, waiver_bytes(waiver), key.private_pem).decode()
     return {name: value for name, value in asdict(replace(waiver, signature=envelope)).items() if value is not None}
 
 

@@ -22,13 +22,12 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from registry_core.ids import RESERVED_OWNERS
-from registry_core.policy.waivers import Waiver, waiver_bytes
+from registry_core.policy.waivers import PAYLOAD_TYPE, Waiver, waiver_bytes
 from registry_core.signing import sign_statement
 from registry_server.app import app_of
 from registry_server.settings import UPLOAD_GRACE_SECONDS
 from registry_server.usecases import accounts
 from registry_server.usecases.context import Registry
-from registry_server.usecases.governing import WAIVER_TYPE
 
 SECRET = b"weights that only alice has " * 9
 SAFETENSORS = safetensors_bytes([0.5, 1.0])
@@ -69,7 +68,7 @@ def bodies(registry: Registry, client: FlaskClient, alice: Headers, secret: str)
     state(client, alice, pair, "alice/secret", secret, organisation="alice")
     said = envelope_of(client, pair, "alice/secret", secret, alice, organisation="alice")
     waiver = Waiver("MEA-01", "No counter here, and so on.", "alice", "2999-01-01T00:00:00Z", repo="alice/secret")
-    envelope = sign_statement(WAIVER_TYPE, waiver_bytes(waiver), pair.private_pem).decode()
+    envelope = sign_statement(PAYLOAD_TYPE, waiver_bytes(waiver), pair.private_pem).decode()
     fields = {name: value for name, value in vars(waiver).items() if value is not None}
     return [*BODIES, json.dumps(said).encode(), json.dumps({**fields, "signature": envelope}).encode()]
 

@@ -49,7 +49,7 @@ def card_facts(
     sums: Totals | None = None,
     tree: Tree | None = None,
     readme: str | None = None,
-    evidence: RawEvidence | None = None,
+    sampling: Facts | None = None,
     signature: SignatureCheck | None = None,
     reuse: Facts | None = None,
 ) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def card_facts(
         "evidence": _evidence(card),
         "claims": claims(readme, narrative),
         "readme_agrees": emissions_agree(readme, sums) if readme is not None else None,
-        "sampling": _sampling(evidence) if evidence else None,
+        "sampling": sampling,
         "signature": asdict(signature) if signature else None,
         "reuse": reuse,
     }
@@ -98,7 +98,8 @@ def _evidence(card: Card) -> dict[str, Any]:
     return {**written, "samples": None, "samples_count": len(card.evidence.samples or ())}
 
 
-def _sampling(evidence: RawEvidence) -> dict[str, Any] | None:
+def sampling_facts(evidence: RawEvidence) -> dict[str, Any] | None:
+    """How the devices were sampled: `card.sampling`. None without samples."""
     found = [sampling for phase in evidence.phases for sampling in samplings(phase.series)]
     if not found:
         return None

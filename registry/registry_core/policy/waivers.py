@@ -19,6 +19,9 @@ from registry_core.errors import InvalidPolicy
 from registry_core.policy.reading import RuleId, Words
 from registry_core.strict import Strict, Text, fault_lines, faults_of, read_json
 
+PAYLOAD_TYPE = "application/vnd.model-commons.waiver+json"
+"""Of the DSSE envelope that signs `waiver_bytes`."""
+
 MAX_BYTES = 64 * 1024
 
 

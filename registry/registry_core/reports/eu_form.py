@@ -44,7 +44,10 @@ def body(subject: Subject) -> Body:
             + _use(subject)
             + _training(subject)
             + _data(subject)
-            + _resources(subject)
+            + _time(subject)
+            + _computation(subject)
+            + _energy_lines(subject)
+            + _inference_lines(subject)
         ),
         notes=(
             "A provider of an open-source model without systemic risk is exempt from this documentation; for such a"
@@ -220,11 +223,9 @@ def _data(subject: Subject) -> list[Line]:
     ]
 
 
-def _resources(subject: Subject) -> list[Line]:
+def _time(subject: Subject) -> list[Line]:
     phases = subject.card.phases
     days = _calendar_days(phases)
-    flop = _flop(phases)
-    energy, boundary = _energy(subject)
     return [
         line.known("eu.time_band", "Training time, as a range", "phases[].started_at", _time_band(days), to=("NCA",)),
         line.known(
@@ -243,6 +244,12 @@ def _resources(subject: Subject) -> list[Line]:
             _hardware_days(phases),
             to=("AIO",),
         ),
+    ]
+
+
+def _computation(subject: Subject) -> list[Line]:
+    flop = _flop(subject.card.phases)
+    return [
         line.known(
             "eu.flop_order",
             "Computation of training, order of magnitude",
@@ -262,6 +269,12 @@ def _resources(subject: Subject) -> list[Line]:
             to=("AIO",),
         ),
         line.text(subject, "eu.flop_methodology", "How the computation was determined", to=AUTHORITIES),
+    ]
+
+
+def _energy_lines(subject: Subject) -> list[Line]:
+    energy, boundary = _energy(subject)
+    return [
         line.amount(
             "eu.energy",
             f"Energy of training, in MWh; boundary: {boundary}",
@@ -280,6 +293,11 @@ def _resources(subject: Subject) -> list[Line]:
             drafted=_methodology(subject, boundary),
             to=AUTHORITIES,
         ),
+    ]
+
+
+def _inference_lines(subject: Subject) -> list[Line]:
+    return [
         line.known(
             "eu.inference",
             "Computation of inference, on a benchmark",

@@ -1,11 +1,9 @@
-"""The footprint card of one commit, and the files beside it that its numbers rest on."""
+"""The footprint card of one commit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from registry_core.card import CARD_PATH, Card
-from registry_core.errors import EntryNotFound, RegistryError
+from registry_core.errors import EntryNotFound
 from registry_core.ids import CommitId, RepoPath
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
@@ -13,8 +11,6 @@ from registry_server.usecases import indexing, reading
 from registry_server.usecases.context import Registry
 
 CARD = RepoPath(CARD_PATH)
-MOST_EVIDENCE_BYTES = 8 << 20
-"""Larger files of evidence are not read while somebody waits."""
 
 
 def card_of(registry: Registry, tx: Transaction, repo: Repo, commit: CommitId) -> Card | None:
@@ -36,16 +32,3 @@ def require_card(registry: Registry, tx: Transaction, repo: Repo, commit: Commit
             commit_id=commit,
         )
     return card
-
-
-def reader(registry: Registry, tx: Transaction, repo: Repo, commit: CommitId) -> Callable[[str], bytes | None]:
-    """What reads files of the commit: their bytes; None for one that is not there, too large, or unreadable."""
-
-    def read(path: str) -> bytes | None:
-        try:
-            file = reading.file(tx, repo, commit, RepoPath(path))
-            return reading.content(registry, tx, file) if file.size_bytes <= MOST_EVIDENCE_BYTES else None
-        except RegistryError:
-            return None
-
-    return read

@@ -130,7 +130,7 @@ def _statement(case: Case) -> Statement:
 
 def _counterfactual(case: Case) -> Amount | None:
     files = {file.path: file for file in reading.files(case.tx, case.start.repo, case.start.commit)}
-    level = grading.graded(case.registry, case.tx, case.start.card, files, {}).grade.level
+    level = grading.graded(case.registry, case.tx, case.start.card, files).grade.level
     declared = case.said.alternative_kwh
     score = case.score
     reused = Peer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,11 +12,13 @@ from registry_server.catalog.engine import Engine
 from registry_server.settings import UPLOAD_GRACE_SECONDS, Settings
 from registry_server.usecases.downloads import Counts
 from registry_server.usecases.rankings import Rankings
+from registry_server.usecases.remembered import Remembered
 from registry_server.usecases.tallies import Tallies
 from registry_server.usecases.xet_turns import Turns
 
 if TYPE_CHECKING:
     from registry_core.reuse_ledger import Ledger
+    from registry_server.usecases.grading import Graded
 
 
 def _now() -> datetime:
@@ -35,6 +37,7 @@ class Registry:
     tallies: Tallies = field(default_factory=Tallies)  # of what strangers look for
     rankings: Rankings = field(default_factory=Rankings)  # of groups, as strangers see them
     ledgers: dict[int, Ledger] = field(default_factory=dict)  # of reuse, for strangers, by version of the statements
+    gradings: Remembered[Hashable, Graded] = field(default_factory=lambda: Remembered(256))  # by what they rest on
     turns: Turns = field(default_factory=Turns)  # at reading Xet files for their SHA-256
 
     def stamp(self) -> str:

@@ -21,7 +21,7 @@ from registry_core.policy.facts import card_facts, file_facts
 from registry_core.policy.reading import parse_policy
 from registry_core.policy.rules import Act, Policy
 from registry_core.policy.shipped import shipped_policy
-from registry_core.policy.waivers import Waiver, waiver_bytes
+from registry_core.policy.waivers import PAYLOAD_TYPE, Waiver, waiver_bytes
 from registry_core.signing import key_ids, verify_statement
 from registry_server.catalog import accounts, audit, policies
 from registry_server.catalog.accounts import Caller
@@ -34,8 +34,6 @@ from registry_server.usecases.reading import File
 
 DEFAULTS: dict[Act, str] = {"push": "minimal", "publish": "publish"}
 """The policies that hold where an owner set none."""
-
-WAIVER_TYPE = "application/vnd.model-commons.waiver+json"
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,7 @@ def _decide(
 
 def _card_facts(registry: Registry, tx: Transaction, revision: _Revision, card: Card, act: Act) -> dict[str, Any]:
     files = revision.files
-    readme = indexing.read_readme(registry, tx, files.get(indexing.README_PATH))
-    found = grading.graded(registry, tx, card, files, readme.front_matter)
+    found = grading.graded(registry, tx, card, files)
     # A stock client may send a folder in several commits, the card before the weights. Whether all weights are named
     # is asked when all files that are named are there; at publish it is asked in any case.
     is_whole = act != "push" or indexing.status(card, files) == "complete"
@@ -114,7 +111,7 @@ def _card_facts(registry: Registry, tx: Transaction, revision: _Revision, card: 
         grade=found.grade,
         tree=_tree(files) if is_whole else {},
         readme=indexing.readme_text(registry, tx, files.get(indexing.README_PATH)),
-        evidence=found.evidence,
+        sampling=found.sampling,
         signature=found.signature,
     )
 
@@ -126,7 +123,7 @@ def _tree(files: Mapping[str, File]) -> dict[str, tuple[str, int]]:
 def _is_signed(tx: Transaction, repo: Repo, waiver: Waiver) -> bool:
     """Whether the approver signed exactly this waiver, and may manage the repo."""
     envelope = (waiver.signature or "").encode()
-    check, payload = verify_statement(envelope, WAIVER_TYPE, keys.known(tx, key_ids(envelope)))
+    check, payload = verify_statement(envelope, PAYLOAD_TYPE, keys.known(tx, key_ids(envelope)))
     if not check.valid or payload != waiver_bytes(waiver) or check.signer != waiver.approver:
         return False
     approver = accounts.by_name(tx, waiver.approver)

@@ -8,42 +8,62 @@ from typing import Any
 
 from registry_core.card import CARD_PATH, Card, card_digest
 from registry_core.errors import ContentDiffers, Unavailable
-from registry_core.evidence import MAX_EVIDENCE_BYTES, RawEvidence, Read, read_evidence
+from registry_core.evidence import MAX_EVIDENCE_BYTES, read_evidence
 from registry_core.grades import Grade, Reproduction, SignatureCheck
 from registry_core.levels import grade
-from registry_core.records import Rerun
+from registry_core.policy.facts import sampling_facts
+from registry_core.records import PublicKey, Rerun
 from registry_core.sentences import sentence
-from registry_core.signing import ATTESTATION_PATH, key_ids, verify
+from registry_core.signing import ATTESTATION_PATH, EVIDENCE_FOLDER, covered, key_ids, verify
 from registry_server.catalog.engine import Transaction
-from registry_server.usecases import keys, reading
+from registry_server.usecases import indexing, keys, reading
 from registry_server.usecases.context import Registry
 from registry_server.usecases.reading import File
+
+_BESIDE = frozenset({CARD_PATH, ATTESTATION_PATH, indexing.README_PATH})
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A card with its grade, and what that rests on."""
+    """The grade of a card, and of what it rests on as much as others ask for."""
 
-    card: Card
     grade: Grade
-    evidence: RawEvidence
+    sampling: Mapping[str, Any] | None  # as the facts of a policy have it
     signature: SignatureCheck | None  # None: nobody signed
 
 
 def graded(
-    registry: Registry,
-    tx: Transaction,
-    card: Card,
-    files: Mapping[str, File],
-    head: Mapping[str, Any],
-    reruns: Sequence[Rerun] = (),
+    registry: Registry, tx: Transaction, card: Card, files: Mapping[str, File], reruns: Sequence[Rerun] = ()
 ) -> Graded:
-    """The grade of `card` by the files of its commit, the head of its README, and the reruns by other accounts."""
-    read = _reader(registry, tx, files)
-    evidence = read_evidence(card, read)
-    signature = _signature(tx, card, files, read)
-    found = grade(card, evidence, signature=signature, reproductions=_reproductions(card, reruns), head=head)
-    return Graded(card, found, evidence, signature)
+    """The grade of `card` by the files of its commit, and by reruns of other people than its author.
+
+    It is remembered by what it follows from: a push, its policy and every page ask for the same one, and samples may
+    be megabytes.
+    """
+    reader = _Reader(registry, tx, files)
+    envelope = reader.read(ATTESTATION_PATH)
+    known = keys.known(tx, key_ids(envelope)) if envelope else {}
+    key = (_rests_on(files), frozenset(known), tuple(rerun.number for rerun in reruns))
+    found = registry.gradings.get(key)
+    if found is None:
+        signature = _signature(card, files, envelope, known)
+        evidence = read_evidence(card, reader.read)
+        head = indexing.read_readme(registry, tx, files.get(indexing.README_PATH)).front_matter
+        reproductions = _reproductions(card, reruns)
+        level = grade(card, evidence, signature=signature, reproductions=reproductions, head=head)
+        found = Graded(level, sampling_facts(evidence), signature)
+        if not reader.has_failed:
+            registry.gradings.put(key, found)
+    return found
+
+
+def _rests_on(files: Mapping[str, File]) -> frozenset[tuple[str, str, bytes]]:
+    """The files that a grade follows from: their names, what they are said to be, and what they are."""
+    return frozenset(
+        (path, file.digest, file.content_key)
+        for path, file in files.items()
+        if path in _BESIDE or path.startswith(EVIDENCE_FOLDER)
+    )
 
 
 def sentences(card: Card) -> list[str]:
@@ -51,30 +71,36 @@ def sentences(card: Card) -> list[str]:
     return [sentence(card, index) for index in range(len(card.phases))]
 
 
-def _reader(registry: Registry, tx: Transaction, files: Mapping[str, File]) -> Read:
-    def read(path: str) -> bytes | None:
-        file = files.get(path)
+class _Reader:
+    """Reads files of a commit; one that cannot be read is as one that is not there, for now."""
+
+    def __init__(self, registry: Registry, tx: Transaction, files: Mapping[str, File]) -> None:
+        self._registry = registry
+        self._tx = tx
+        self._files = files
+        self.has_failed = False
+
+    def read(self, path: str) -> bytes | None:
+        file = self._files.get(path)
         if file is None:
             return None
         if file.size_bytes > MAX_EVIDENCE_BYTES:
             return bytes(MAX_EVIDENCE_BYTES + 1)  # too large, as its reader then says
         try:
-            return reading.content(registry, tx, file)
+            return reading.content(self._registry, self._tx, file)
         except (ContentDiffers, Unavailable):  # the file itself answers with what is wrong
+            self.has_failed = True
             return None
 
-    return read
 
-
-def _signature(tx: Transaction, card: Card, files: Mapping[str, File], read: Read) -> SignatureCheck | None:
-    """What the signature over card, weights and samples is worth; None when there is none."""
-    envelope = read(ATTESTATION_PATH)
+def _signature(
+    card: Card, files: Mapping[str, File], envelope: bytes | None, known: Mapping[str, PublicKey]
+) -> SignatureCheck | None:
+    """What the signature over card, weights and evidence is worth; None when there is none."""
     if envelope is None:
         return None
-    beside = [CARD_PATH, *(card.evidence.samples or ())]
-    signed = {path: str(files[path].digest) for path in beside if path in files}
-    weights = {file.path: file.sha256 for file in card.subject.files}
-    return verify(envelope, card_digest(card), {**signed, **weights}, keys.known(tx, key_ids(envelope)))
+    wanted = covered(card, {path: str(file.digest) for path, file in files.items()})
+    return verify(envelope, card_digest(card), wanted, known)
 
 
 def _reproductions(card: Card, reruns: Sequence[Rerun]) -> list[Reproduction]:

@@ -66,7 +66,7 @@ def derive(registry: Registry, tx: Transaction, repo: Repo, commit: CommitId, ro
     readme = read_readme(registry, tx, files.get(README_PATH))
     head = card_data(readme.front_matter)
     card = read_card(registry, tx, files.get(CARD_PATH))
-    grade = grading.graded(registry, tx, card, files, readme.front_matter).grade if card else None
+    grade = grading.graded(registry, tx, card, files).grade if card else None
     safetensors = _safetensors(tx, files.values())
     return CardIndex(
         commit_oid=bytes.fromhex(commit),

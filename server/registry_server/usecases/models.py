@@ -98,6 +98,9 @@ def detail(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, 
         found = cards.of_repo(tx, repo)
         published = verdicts.publication(tx, repo)
         classes = classing.newest(tx, repo)
+        reruns = verdicts.reruns_of_commit(tx, repo, bytes.fromhex(commit))
+        author = reading.log(tx, repo, commit, 1)[0].author
+        others = [rerun for rerun in reruns if rerun.account != author]
         return ModelDetail(
             id=repo.id,
             kind=kind,
@@ -110,20 +113,21 @@ def detail(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, 
             footprint_status=indexing.status(card, files),
             totals=totals_json(totals(card)) if card else None,
             recipe=_recipe(registry, tx, files.get(_RECIPE_PATH)),
-            reruns=verdicts.reruns_of_commit(tx, repo, bytes.fromhex(commit)),
+            reruns=reruns,
             published_commit_id=published.commit_id if published else None,
             notices=[f"{file.path}: {file.fault}" for file in described if file.fault is not None],
             classes=classes,
             no_class=None if classes or kind != "model" else classing.NO_CLASS_YET,
-            trust=_trust(registry, tx, card, files) if card else None,
+            trust=_trust(registry, tx, card, files, others) if card else None,
             judgements=policies.decisions_on(tx, repo, bytes.fromhex(commit)),
             compression=relations.compression_of(registry, tx, caller, repo, commit, card) if card else None,
         )
 
 
-def _trust(registry: Registry, tx: Transaction, card: Card, files: Mapping[str, File]) -> Trust:
-    head = indexing.read_readme(registry, tx, files.get(indexing.README_PATH)).front_matter
-    found = grading.graded(registry, tx, card, files, head)
+def _trust(
+    registry: Registry, tx: Transaction, card: Card, files: Mapping[str, File], reruns: Sequence[Rerun]
+) -> Trust:
+    found = grading.graded(registry, tx, card, files, reruns)
     return Trust(
         level=found.grade.level,
         findings=list(found.grade.findings),

@@ -54,7 +54,7 @@ def _subject(registry: Registry, tx: Transaction, caller: Caller, repo: Repo, re
     files = {file.path: file for file in reading.files(tx, repo, commit)}
     readme = indexing.readme_text(registry, tx, files.get(indexing.README_PATH))
     head = indexing.read_readme(registry, tx, files.get(indexing.README_PATH)).front_matter
-    found = grading.graded(registry, tx, card, files, head)
+    found = grading.graded(registry, tx, card, files)
     judgements = policies.decisions_on(tx, repo, bytes.fromhex(commit))
     return Subject(
         card=card,
