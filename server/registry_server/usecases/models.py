@@ -33,6 +33,7 @@ from registry_server.catalog.repos import Repo
 from registry_server.usecases import access, indexing, reading
 from registry_server.usecases.context import Registry
 from registry_server.usecases.late import classing, governing, grading, relations
+from registry_server.usecases.lineages import Relative
 from registry_server.usecases.reading import File
 
 MAX_PAGE = 100
@@ -120,8 +121,13 @@ def detail(registry: Registry, caller: Caller, kind: RepoKind, repo_id: RepoId, 
             no_class=None if classes or kind != "model" else classing.NO_CLASS_YET,
             trust=_trust(registry, tx, card, files, others) if card else None,
             judgements=policies.decisions_on(tx, repo, bytes.fromhex(commit)),
-            compression=relations.compression_of(registry, tx, caller, repo, commit, card) if card else None,
+            compression=_compression(registry, tx, caller, Relative(repo, commit, card)) if card else None,
         )
+
+
+def _compression(registry: Registry, tx: Transaction, caller: Caller, model: Relative) -> dict[str, object] | None:
+    found = relations.compressed(registry, tx, caller, model)
+    return found.document() if found else None
 
 
 def _trust(

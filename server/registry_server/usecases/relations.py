@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from registry_core import compression, records
-from registry_core.card import Card
+from registry_core import records
+from registry_core.compression import Compression, Weights, compressed_parent, compression
 from registry_core.errors import Invalid
 from registry_core.ids import CommitId, RepoId, RepoKind, Revision
 from registry_core.lineage import induced, lineage
@@ -60,41 +60,53 @@ def lineage_of(
     )
 
 
-def compression_of(
-    registry: Registry, tx: Transaction, caller: Caller, repo: Repo, commit: CommitId, card: Card
-) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Compressed:
+    """A model beside the parent that it was compressed from."""
+
+    parent: Relative
+    relation: str
+    compression: Compression
+
+    def document(self) -> dict[str, Any]:
+        """As the model's own answer has it."""
+        ratio = self.compression.energy_ratio
+        return {
+            "parent": self.parent.repo.id,
+            "parent_commit_id": self.parent.commit,
+            "relation": self.relation,
+            **asdict(self.compression),
+            "score_retention": self.compression.score_retention,
+            "energy_ratio": asdict(ratio) if ratio else None,
+        }
+
+
+def compressed(registry: Registry, tx: Transaction, caller: Caller, model: Relative) -> Compressed | None:
     """How much smaller a model is than the parent it was compressed from, and at what loss.
 
     None when its card names no such parent with a revision, or not all that is needed is known of the two.
     """
-    base = compression.compressed_parent(card)
+    base = compressed_parent(model.card)
     parent = base_of(registry, tx, caller, base) if base else None
-    own_weights = _weights(tx, repo, commit) if parent else None
+    own_weights = _weights(tx, model.repo, model.commit) if parent else None
     parent_weights = _weights(tx, parent.repo, parent.commit) if parent else None
     if base is None or parent is None or own_weights is None or parent_weights is None:
         return None
     try:
-        found = compression.compression(card, own_weights, parent.card, parent_weights)
+        found = compression(model.card, own_weights, parent.card, parent_weights)
     except Invalid:  # weights without a single parameter
         return None
-    return {
-        "parent": parent.repo.id,
-        "parent_commit_id": parent.commit,
-        "relation": base.relation,
-        **asdict(found),
-        "score_retention": found.score_retention,
-        "energy_ratio": asdict(found.energy_ratio) if found.energy_ratio else None,
-    }
+    return Compressed(parent, base.relation, found)
 
 
-def _weights(tx: Transaction, repo: Repo, commit: CommitId) -> compression.Weights | None:
+def _weights(tx: Transaction, repo: Repo, commit: CommitId) -> Weights | None:
     """The weights of a commit; None unless the header of each of its safetensors files is known."""
     files = [file for file in reading.files(tx, repo, commit) if file.path.endswith(_WEIGHTS)]
     known = weights.known(tx, [file.content_key for file in files])
     headers = [known[file.content_key] for file in files if file.content_key in known]
     if not files or len(headers) < len(files) or any(header.fault is not None for header in headers):
         return None
-    return compression.Weights(sum(file.size_bytes for file in files), sum(header.parameters for header in headers))
+    return Weights(sum(file.size_bytes for file in files), sum(header.parameters for header in headers))
 
 
 def _relative(family: Family, digest: str) -> records.Relative:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry_core.card import BaseModelUsed, Card
-from registry_core.compression import Weights, compressed_parent, compression
-from registry_core.errors import Invalid, InvalidName, InvalidRevision, RevisionNotFound
+from registry_core.errors import InvalidName, InvalidRevision, RevisionNotFound
 from registry_core.groups import agreeing, group_of
 from registry_core.ids import RepoId, Revision
 from registry_core.lineage import lineage
@@ -20,7 +19,7 @@ from registry_server.catalog import cards, peers, policies, repos, verdicts
 from registry_server.catalog.accounts import ANONYMOUS, Caller
 from registry_server.catalog.engine import Transaction
 from registry_server.catalog.repos import Repo
-from registry_server.usecases import lineages, reading
+from registry_server.usecases import lineages, reading, relations
 from registry_server.usecases.context import Registry, moment
 from registry_server.usecases.lineages import MAIN, Family, Relative
 
@@ -113,19 +112,5 @@ def _group(tx: Transaction, caller: Caller, repo: Repo, card: Card) -> dict[str,
 
 def _parent(registry: Registry, tx: Transaction, caller: Caller, found: Relative) -> dict[str, Any]:
     """The compressed model beside the revision that it was made from; nothing where that is not known here."""
-    base = compressed_parent(found.card)
-    parent = lineages.base_of(registry, tx, caller, base) if base else None
-    mine, theirs = _weights(tx, found.repo), _weights(tx, parent.repo) if parent else None
-    if parent is None or mine is None or theirs is None:
-        return {}
-    try:
-        return parent_facts(compression(found.card, mine, parent.card, theirs))
-    except Invalid:  # weights without bytes or parameters
-        return {}
-
-
-def _weights(tx: Transaction, repo: Repo) -> Weights | None:
-    index = cards.of_repo(tx, repo)
-    if index is None or index.card.size_bytes is None or index.card.parameters is None:
-        return None
-    return Weights(index.card.size_bytes, index.card.parameters)
+    compressed = relations.compressed(registry, tx, caller, found)
+    return parent_facts(compressed.compression) if compressed else {}
